@@ -1,0 +1,89 @@
+//! Names of organizations, environments, users, products, models and operations: validated once, at the door.
+
+/// The longest name, in bytes of UTF-8.
+pub const NAME_BYTES_MAX: usize = 128;
+
+/// The organization and the environment of requests that name none.
+pub const DEFAULT: &str = "default";
+
+/// Why a text is no name. Says what to do about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NameError {
+    /// No text at all, where one is needed.
+    #[error("is empty; give 1 to 128 bytes of UTF-8")]
+    Empty,
+    /// Longer than [`NAME_BYTES_MAX`].
+    #[error("is {0} bytes long; at most 128 are allowed")]
+    TooLong(usize),
+    /// Holds a control character.
+    #[error("holds the control character U+{0:04X}; remove it")]
+    Control(u32),
+    /// Begins or ends with white space.
+    #[error("begins or ends with a blank; trim it")]
+    Blank,
+}
+
+/// A valid name: 1 to 128 bytes of UTF-8 without control characters or surrounding blanks.
+///
+/// People's ids look like `auth0|12` and `a+b@x.org`, so nothing else is forbidden.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Name<'a>(&'a str);
+
+impl<'a> Name<'a> {
+    /// The name of organizations and environments that requests leave out: `default`.
+    pub const DEFAULT: Name<'static> = Name(DEFAULT);
+
+    /// Checks a text.
+    pub fn parse(text: &'a str) -> Result<Self, NameError> {
+        if text.is_empty() {
+            return Err(NameError::Empty);
+        }
+        if text.len() > NAME_BYTES_MAX {
+            return Err(NameError::TooLong(text.len()));
+        }
+        if let Some(control) = text.chars().find(|c| c.is_control()) {
+            return Err(NameError::Control(control.into()));
+        }
+        if text.trim().len() != text.len() {
+            return Err(NameError::Blank);
+        }
+        Ok(Self(text))
+    }
+
+    /// Checks a text in which empty means "none".
+    pub fn parse_optional(text: &'a str) -> Result<Option<Self>, NameError> {
+        if text.is_empty() {
+            Ok(None)
+        } else {
+            Self::parse(text).map(Some)
+        }
+    }
+
+    /// The text.
+    pub fn as_str(self) -> &'a str {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_short_printable_and_trimmed() {
+        let long = "x".repeat(129);
+        for (text, expected) in [
+            ("auth0|12", Ok(())),
+            ("a+b@x.org", Ok(())),
+            ("Zoë Müller", Ok(())),
+            (&long[1..], Ok(())),
+            ("", Err(NameError::Empty)),
+            (&long[..], Err(NameError::TooLong(129))),
+            ("a\nb", Err(NameError::Control(10))),
+            (" a", Err(NameError::Blank)),
+            ("a\u{3000}", Err(NameError::Blank)),
+        ] {
+            assert_eq!(Name::parse(text).map(|_| ()), expected, "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! quotad: a gRPC sidecar that enforces credit quotas beside the application.
+//!
+//! The floors, in reading order; a file uses what is on lower floors and in its own folder (`tests/tidy.rs` enforces it).
+
+// Floor 0: rules, and everything impure behind small traits.
+pub mod domain;
+pub mod world;
+// Floor 1: the books in memory.
+pub mod engine;

@@ -1,0 +1,3 @@
+//! Everything impure, behind small traits.
+
+pub mod clock;

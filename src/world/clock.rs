@@ -1,0 +1,16 @@
+//! The one clock. Everything else is told the time.
+
+/// One reading, in nanoseconds since 1970-01-01T00:00:00Z.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reading {
+    /// The calendar's time; never goes backwards.
+    pub wall_ns: i64,
+    /// Time that nobody can set: moves forward at the speed of time only.
+    pub steady_ns: i64,
+}
+
+/// Reads the time.
+pub trait Clock: Send + Sync {
+    /// Now. Never earlier than a reading that was returned before.
+    fn read(&self) -> Reading;
+}
