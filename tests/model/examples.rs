@@ -1,0 +1,1 @@
+//! The figures of the rule book, as tests of the reference itself.
