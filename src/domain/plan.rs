@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use chrono::NaiveDate;
 
-pub use change::ChangeRefused;
+pub use change::{ChangeRefused, DrawnBy, Footing, judge};
 pub use check::PlanError;
 pub use entitlement::{Purchased, Step, Timeline};
 
