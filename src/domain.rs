@@ -1,6 +1,7 @@
 //! The rules: pure. No clock, no lock, no I/O, no serde, no wire type; `now` is an argument.
 
 pub mod account;
+pub mod books;
 pub mod charge;
 pub mod credits;
 pub mod cycle;

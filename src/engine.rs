@@ -62,7 +62,11 @@ pub struct Bounds {
 
 impl Default for Bounds {
     fn default() -> Self {
-        Self { cells: 1_000_000, holds: 1_000_000, settled: 1_000_000 }
+        Self {
+            cells: 1_000_000,
+            holds: 1_000_000,
+            settled: 1_000_000,
+        }
     }
 }
 
@@ -79,7 +83,12 @@ pub struct Engine {
 impl Engine {
     /// Empty books without a plan. `start` is the random half of the ids that this engine gives out, so that an id from
     /// another start never meets a stranger's hold.
-    pub fn new(bounds: Bounds, start: u64, clock: Arc<dyn Clock>, recorder: Arc<dyn Recorder>) -> Self {
+    pub fn new(
+        bounds: Bounds,
+        start: u64,
+        clock: Arc<dyn Clock>,
+        recorder: Arc<dyn Recorder>,
+    ) -> Self {
         let shared = Arc::new(Shared {
             bounds,
             recorder,
@@ -88,8 +97,16 @@ impl Engine {
             ids: DashMap::default(),
             organizations: DashMap::default(),
         });
-        let shards = (0..SHARDS).map(|number| Mutex::new(Shard::new(number, Arc::clone(&shared)))).collect();
-        Self { shared, shards, clock, plan: Mutex::new(Arc::default()), failed: AtomicBool::new(false) }
+        let shards = (0..SHARDS)
+            .map(|number| Mutex::new(Shard::new(number, Arc::clone(&shared))))
+            .collect();
+        Self {
+            shared,
+            shards,
+            clock,
+            plan: Mutex::new(Arc::default()),
+            failed: AtomicBool::new(false),
+        }
     }
 
     /// The plan in force.
@@ -106,7 +123,10 @@ impl Engine {
     pub fn gauges(&self, organization: Name<'_>) -> Result<Arc<Gauges>, EngineError> {
         let id = self.find(organization)?;
         let shard = self.shards[usize::from(id.shard)].lock();
-        let found = shard.organizations.get(id.index as usize).map(|it| Arc::clone(&it.gauges));
+        let found = shard
+            .organizations
+            .get(id.index as usize)
+            .map(|it| Arc::clone(&it.gauges));
         found.ok_or_else(|| EngineError::UnknownOrganization(organization.as_str().into()))
     }
 
@@ -122,7 +142,11 @@ impl Engine {
     /// The oldest instant from which settled requests are surely remembered, over all shards.
     pub fn horizon(&self) -> Timestamp {
         let now = self.now();
-        self.shards.iter().map(|shard| shard.lock().horizon(now)).max().unwrap_or(Timestamp::MIN)
+        self.shards
+            .iter()
+            .map(|shard| shard.lock().horizon(now))
+            .max()
+            .unwrap_or(Timestamp::MIN)
     }
 
     /// Changes the books as a fact says: for recovery, before anything is served. No decisions, no clock, and nothing is
@@ -166,7 +190,11 @@ impl Engine {
     }
 
     fn find(&self, organization: Name<'_>) -> Result<OrganizationId, EngineError> {
-        let found = self.shared.organizations.get(organization.as_str()).map(|id| *id);
+        let found = self
+            .shared
+            .organizations
+            .get(organization.as_str())
+            .map(|id| *id);
         found.ok_or_else(|| EngineError::UnknownOrganization(organization.as_str().into()))
     }
 

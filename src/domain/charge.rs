@@ -100,7 +100,11 @@ pub fn decide(route: &Route, class: Class, asked: u64, min: Option<u64>) -> Resu
         return Ok(0);
     }
     if let Some((reason, bound)) = route.refused {
-        return Err(Shortfall { reason, bound, available: 0 });
+        return Err(Shortfall {
+            reason,
+            bound,
+            available: 0,
+        });
     }
     let (bound, room) = headroom(route, class);
     let available = u64::try_from(room).unwrap_or(0);
@@ -111,7 +115,12 @@ pub fn decide(route: &Route, class: Class, asked: u64, min: Option<u64>) -> Resu
     if min.is_some_and(|min| available >= min.max(1)) {
         return Ok(available);
     }
-    Err(Shortfall { reason: reason(route, class, asked, bound), bound, available })
+    let least = min.map_or(asked, |min| min.max(1).min(asked));
+    Err(Shortfall {
+        reason: reason(route, class, least, bound),
+        bound,
+        available,
+    })
 }
 
 fn reason(route: &Route, class: Class, asked: u64, bound: Bound) -> Reason {
@@ -122,7 +131,11 @@ fn reason(route: &Route, class: Class, asked: u64, bound: Bound) -> Reason {
         return Reason::TrialExhausted;
     }
     let run_fits = i128::from(asked) <= i128::from(route.payer_headroom(Class::Run));
-    if class == Class::Maker && run_fits { Reason::OverageBlocked } else { Reason::QuotaExceeded }
+    if class == Class::Maker && run_fits {
+        Reason::OverageBlocked
+    } else {
+        Reason::QuotaExceeded
+    }
 }
 
 #[cfg(test)]
@@ -134,7 +147,11 @@ mod tests {
         Route {
             refused: None,
             payer: Payer::Environment,
-            pots: Pots { base, allowance, ..Pots::default() },
+            pots: Pots {
+                base,
+                allowance,
+                ..Pots::default()
+            },
             drawn,
             set_aside_left: 0,
             user_cap: None,
@@ -154,7 +171,11 @@ mod tests {
             (120_000, Class::Free, 0, Ok(0)),
         ] {
             let answer = decide(&environment(100_000, 20_000, drawn), class, asked, None);
-            assert_eq!(answer.map_err(|it| it.reason), expected, "{class:?} {asked} at {drawn}");
+            assert_eq!(
+                answer.map_err(|it| it.reason),
+                expected,
+                "{class:?} {asked} at {drawn}"
+            );
         }
     }
 
@@ -174,20 +195,35 @@ mod tests {
         route.set_aside_left = 200;
         assert_eq!(available(&route, Class::Run), 200);
         route.set_aside_left = -5;
-        assert_eq!(decide(&route, Class::Run, 0, None).map_err(|it| it.available), Err(0));
+        assert_eq!(
+            decide(&route, Class::Run, 0, None).map_err(|it| it.available),
+            Err(0)
+        );
     }
 
     #[test]
     fn the_user_is_named_first_on_a_tie_and_the_organization_only_when_it_binds() {
         let mut route = environment(100, 0, 40);
-        route.user_cap = Some(Meter { drawn: 0, reach: 60 });
+        route.user_cap = Some(Meter {
+            drawn: 0,
+            reach: 60,
+        });
         assert_eq!(headroom(&route, Class::Run), (Bound::User, 60));
         route.user_cap = None;
-        route.entitlement_cap = Some(Meter { drawn: 40, reach: 100 });
+        route.entitlement_cap = Some(Meter {
+            drawn: 40,
+            reach: 100,
+        });
         assert_eq!(headroom(&route, Class::Run), (Bound::Payer, 60));
-        route.entitlement_cap = Some(Meter { drawn: 50, reach: 100 });
+        route.entitlement_cap = Some(Meter {
+            drawn: 50,
+            reach: 100,
+        });
         assert_eq!(headroom(&route, Class::Run), (Bound::Organization, 50));
-        route.entitlement_cap = Some(Meter { drawn: 150, reach: 100 });
+        route.entitlement_cap = Some(Meter {
+            drawn: 150,
+            reach: 100,
+        });
         assert_eq!(decide(&route, Class::Run, 0, None), Ok(0));
     }
 
@@ -195,8 +231,14 @@ mod tests {
     fn with_a_minimum_less_will_do() {
         let route = environment(100, 0, 70);
         assert_eq!(decide(&route, Class::Run, 50, Some(10)), Ok(30));
-        assert_eq!(decide(&route, Class::Run, 50, Some(31)).map_err(|it| it.available), Err(30));
-        assert_eq!(decide(&route, Class::Run, 50, None).map_err(|it| it.available), Err(30));
+        assert_eq!(
+            decide(&route, Class::Run, 50, Some(31)).map_err(|it| it.available),
+            Err(30)
+        );
+        assert_eq!(
+            decide(&route, Class::Run, 50, None).map_err(|it| it.available),
+            Err(30)
+        );
         assert!(decide(&environment(100, 0, 100), Class::Run, 5, Some(0)).is_err());
     }
 }

@@ -45,7 +45,9 @@ impl Pots {
 
     /// The share of the extension that belongs to this much drawn: what is beyond the base, as far as the extension goes.
     pub fn share_at(&self, drawn: u64) -> u64 {
-        drawn.saturating_sub(self.base).min(self.share + self.extension_left)
+        drawn
+            .saturating_sub(self.base)
+            .min(self.share + self.extension_left)
     }
 }
 
@@ -92,7 +94,11 @@ pub struct Route {
 impl Route {
     /// What the payer can still give to a class.
     pub fn payer_headroom(&self, class: Class) -> i64 {
-        let pots = Meter { drawn: self.drawn, reach: self.pots.reach(class) }.headroom();
+        let pots = Meter {
+            drawn: self.drawn,
+            reach: self.pots.reach(class),
+        }
+        .headroom();
         match self.payer {
             Payer::Environment | Payer::Trial => pots,
             Payer::SetAside => self.set_aside_left,
@@ -103,7 +109,12 @@ impl Route {
 
     /// What is left of the base credits that this request draws first.
     pub fn base_left(&self) -> i64 {
-        let base = Meter { drawn: self.drawn, reach: self.pots.base }.headroom().max(0);
+        let base = Meter {
+            drawn: self.drawn,
+            reach: self.pots.base,
+        }
+        .headroom()
+        .max(0);
         match self.payer {
             Payer::Environment | Payer::Trial => base,
             Payer::SetAside => self.set_aside_left.max(0),

@@ -14,7 +14,9 @@ pub fn mark(limit: u64, percent: u32) -> u64 {
 /// The least `used` that reaches any mark which has not fired yet; `u64::MAX` if all have.
 pub fn next_mark(limit: u64, percents: &[u32], fired: impl Fn(u32) -> bool) -> u64 {
     let open = percents.iter().filter(|&&percent| !fired(percent));
-    open.map(|&percent| mark(limit, percent)).min().unwrap_or(u64::MAX)
+    open.map(|&percent| mark(limit, percent))
+        .min()
+        .unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -32,7 +34,11 @@ mod tests {
             (1, 0, 100, true),
             (1_000, 1_000, 100, true),
         ] {
-            assert_eq!(reached(used, limit, percent), expected, "{used} of {limit} at {percent} %");
+            assert_eq!(
+                reached(used, limit, percent),
+                expected,
+                "{used} of {limit} at {percent} %"
+            );
         }
     }
 

@@ -230,7 +230,9 @@ pub enum EngineError {
     #[error("organization {0:?} is not in the plan; add it, or send the name of one that is")]
     UnknownOrganization(Box<str>),
     /// `NOT_FOUND`: no such hold.
-    #[error("reservation {0} is unknown: it was never made here, or it was settled too long ago to be remembered")]
+    #[error(
+        "reservation {0} is unknown: it was never made here, or it was settled too long ago to be remembered"
+    )]
     UnknownReservation(String),
     /// `FAILED_PRECONDITION`: it happened otherwise before, or the moment is wrong.
     #[error("{0}")]
@@ -249,6 +251,9 @@ impl From<RateError> for EngineError {
             RateError::UnknownOperation(_) => "cost.usage.operation",
             RateError::TooMuch => "cost.usage.quantity",
         };
-        Self::Invalid { field, problem: error.to_string() }
+        Self::Invalid {
+            field,
+            problem: error.to_string(),
+        }
     }
 }

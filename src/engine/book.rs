@@ -87,10 +87,6 @@ pub(super) struct UserRow {
 }
 
 impl UserRow {
-    pub(super) fn drawn(&self) -> u64 {
-        self.used + self.held
-    }
-
     pub(super) fn set_aside(&self) -> u64 {
         self.limit.map_or(0, |(limit, _)| limit)
     }
@@ -100,7 +96,9 @@ impl UserRow {
     }
 
     pub(super) fn cell(&self, environment: u32) -> Option<&Cell> {
-        self.cells.iter().find(|cell| cell.environment == environment)
+        self.cells
+            .iter()
+            .find(|cell| cell.environment == environment)
     }
 }
 
@@ -212,7 +210,12 @@ impl Book {
     }
 
     /// Puts another plan in force; usage is attributed anew.
-    pub(super) fn plan(&mut self, plan: Arc<OrganizationPlan>, catalogue: &Catalogue, at: Timestamp) {
+    pub(super) fn plan(
+        &mut self,
+        plan: Arc<OrganizationPlan>,
+        catalogue: &Catalogue,
+        at: Timestamp,
+    ) {
         self.timeline = Timeline::new(&plan.grants, catalogue, &self.calendar);
         self.plan = plan;
         for row in self.environments.iter_mut() {
@@ -221,11 +224,18 @@ impl Book {
             row.allowance = terms.map_or(0, |it| it.overage.allowance(row.allocation));
         }
         for row in self.users.iter_mut() {
-            row.limit = self.plan.user(&row.name).map(|it| (it.limit.get(), it.kind));
+            row.limit = self
+                .plan
+                .user(&row.name)
+                .map(|it| (it.limit.get(), it.kind));
         }
         self.recount();
         for row in self.environments.iter_mut() {
-            let most = if row.allocation == 0 { 0 } else { row.drawn().saturating_sub(row.allocation) };
+            let most = if row.allocation == 0 {
+                0
+            } else {
+                row.drawn().saturating_sub(row.allocation)
+            };
             row.share = row.share.min(most);
         }
         self.step(at);
@@ -239,10 +249,24 @@ impl Book {
         let (allocated, set_aside) = (self.plan.allocated(), self.plan.set_aside());
         let pool_base = entitlement.saturating_sub(allocated + set_aside);
         let pool_allowance = self.plan.overage.allowance(pool_base);
-        self.figures = Figures { purchased, entitlement, allocated, set_aside, pool_base, pool_allowance };
+        self.figures = Figures {
+            purchased,
+            entitlement,
+            allocated,
+            set_aside,
+            pool_base,
+            pool_allowance,
+        };
         self.next_step = self.timeline.next_after(at);
-        self.pool_share = self.pool_share.min(self.totals.pool_drawn.saturating_sub(pool_base));
-        self.totals.shares = self.environments.iter().map(|(_, row)| row.share).sum::<u64>() + self.pool_share;
+        self.pool_share = self
+            .pool_share
+            .min(self.totals.pool_drawn.saturating_sub(pool_base));
+        self.totals.shares = self
+            .environments
+            .iter()
+            .map(|(_, row)| row.share)
+            .sum::<u64>()
+            + self.pool_share;
         self.remark();
     }
 
@@ -257,18 +281,31 @@ impl Book {
             return 0;
         }
         let now = self.span.clamp(now);
-        self.extensions.iter().filter(|it| it.usable <= now).map(|it| it.credits).sum()
+        self.extensions
+            .iter()
+            .filter(|it| it.usable <= now)
+            .map(|it| it.credits)
+            .sum()
     }
 
     /// What of them nobody has drawn.
     pub(super) fn extension_left(&self, now: Timestamp) -> u64 {
-        self.extension_usable(now).saturating_sub(self.totals.shares)
+        self.extension_usable(now)
+            .saturating_sub(self.totals.shares)
     }
 
     /// How many credits can be added before a counter would pass [`Credits::MAX`].
     pub(super) fn room(&self) -> u64 {
-        let Totals { used, held, trial_used, trial_held, .. } = self.totals;
-        Credits::MAX.get().saturating_sub(used + held + trial_used + trial_held)
+        let Totals {
+            used,
+            held,
+            trial_used,
+            trial_held,
+            ..
+        } = self.totals;
+        Credits::MAX
+            .get()
+            .saturating_sub(used + held + trial_used + trial_held)
     }
 
     /// Whether anything is set aside, so that the pool is an account of its own.
@@ -281,7 +318,12 @@ impl Book {
         let terms = self.plan.environments.get(&name);
         let allocation = terms.map_or(0, |it| it.allocation.get());
         let allowance = terms.map_or(0, |it| it.overage.allowance(allocation));
-        let mut row = EnvironmentRow { name, allocation, allowance, ..EnvironmentRow::default() };
+        let mut row = EnvironmentRow {
+            name,
+            allocation,
+            allowance,
+            ..EnvironmentRow::default()
+        };
         row.next_mark = environment_mark(&self.plan, &self.fired, &row);
         row
     }
@@ -289,21 +331,38 @@ impl Book {
     /// A new user's row, with the plan's terms.
     pub(super) fn user_row(&self, name: Box<str>) -> UserRow {
         let limit = self.plan.user(&name).map(|it| (it.limit.get(), it.kind));
-        let mut row = UserRow { name, limit, ..UserRow::default() };
+        let mut row = UserRow {
+            name,
+            limit,
+            ..UserRow::default()
+        };
         row.next_mark = user_mark(&self.plan, &self.fired, &row);
         row
     }
 
     /// Changes a cell and every total that it belongs to, together.
     pub(super) fn shift(&mut self, environment: u32, user: u32, used: i64, held: i64, trial: bool) {
-        let Some(row) = self.users.get_mut(user) else { return };
-        let Some(environment_row) = self.environments.get_mut(environment) else { return };
+        let Some(row) = self.users.get_mut(user) else {
+            return;
+        };
+        let Some(environment_row) = self.environments.get_mut(environment) else {
+            return;
+        };
         if !row.cells.iter().any(|cell| cell.environment == environment) {
-            row.cells.push(Cell { environment, ..Cell::default() });
+            row.cells.push(Cell {
+                environment,
+                ..Cell::default()
+            });
             environment_row.cells += 1;
             self.cells += 1;
         }
-        let Some(cell) = row.cells.iter_mut().find(|cell| cell.environment == environment) else { return };
+        let Some(cell) = row
+            .cells
+            .iter_mut()
+            .find(|cell| cell.environment == environment)
+        else {
+            return;
+        };
         let totals = &mut self.totals;
         add(&mut cell.used, used);
         add(&mut cell.held, held);
@@ -358,8 +417,16 @@ impl Book {
 
     /// Frees a cell that is back at 0 / 0 and that nothing refers to, with rows that then have none.
     pub(super) fn tidy(&mut self, environment: u32, user: u32) {
-        let Some(row) = self.users.get_mut(user) else { return };
-        let Some(place) = row.cells.iter().position(|it| it.environment == environment) else { return };
+        let Some(row) = self.users.get_mut(user) else {
+            return;
+        };
+        let Some(place) = row
+            .cells
+            .iter()
+            .position(|it| it.environment == environment)
+        else {
+            return;
+        };
         if !row.cells[place].is_unused() {
             return;
         }
@@ -368,7 +435,9 @@ impl Book {
         if row.cells.is_empty() {
             self.users.remove(user);
         }
-        let Some(row) = self.environments.get_mut(environment) else { return };
+        let Some(row) = self.environments.get_mut(environment) else {
+            return;
+        };
         row.cells = row.cells.saturating_sub(1);
         if row.cells == 0 && row.share == 0 {
             self.environments.remove(environment);
@@ -398,8 +467,11 @@ impl Book {
         let next = |account: Account, limit| {
             threshold::next_mark(limit, percents, |it| fired.contains(&(account.clone(), it)))
         };
-        self.pool_mark =
-            if self.has_set_asides() { next(Account::Pool, self.figures.pool_base) } else { u64::MAX };
+        self.pool_mark = if self.has_set_asides() {
+            next(Account::Pool, self.figures.pool_base)
+        } else {
+            u64::MAX
+        };
         self.organization_mark = next(Account::Organization, self.figures.entitlement);
     }
 
@@ -407,17 +479,25 @@ impl Book {
     pub(super) fn mark_again(&mut self, account: &Account) {
         let (plan, fired) = (&self.plan, &self.fired);
         let open = |limit, percents: &[u32]| {
-            threshold::next_mark(limit, percents, |percent| fired.contains(&(account.clone(), percent)))
+            threshold::next_mark(limit, percents, |percent| {
+                fired.contains(&(account.clone(), percent))
+            })
         };
         match account {
             Account::User(name) => {
-                let row = self.users.find(name).and_then(|row| self.users.get_mut(row));
+                let row = self
+                    .users
+                    .find(name)
+                    .and_then(|row| self.users.get_mut(row));
                 if let Some(row) = row {
                     row.next_mark = user_mark(plan, fired, row);
                 }
             }
             Account::Environment(name) => {
-                let row = self.environments.find(name).and_then(|row| self.environments.get_mut(row));
+                let row = self
+                    .environments
+                    .find(name)
+                    .and_then(|row| self.environments.get_mut(row));
                 if let Some(row) = row {
                     row.next_mark = environment_mark(plan, fired, row);
                 }
@@ -432,14 +512,19 @@ impl Book {
     /// Rebuilds every total from the cells.
     fn recount(&mut self) {
         let shares = self.totals.shares;
-        self.totals = Totals { shares, ..Totals::default() };
+        self.totals = Totals {
+            shares,
+            ..Totals::default()
+        };
         for row in self.environments.iter_mut() {
             (row.used, row.held) = (0, 0);
         }
         for row in self.users.iter_mut() {
             (row.used, row.held, row.pool_used, row.pool_held) = (0, 0, 0, 0);
             for cell in &row.cells {
-                let Some(environment) = self.environments.get_mut(cell.environment) else { continue };
+                let Some(environment) = self.environments.get_mut(cell.environment) else {
+                    continue;
+                };
                 let (used, held) = (cell.used - cell.trial_used, cell.held - cell.trial_held);
                 environment.used += used;
                 environment.held += held;
@@ -462,7 +547,11 @@ impl Book {
     }
 
     fn cell_mut(&mut self, environment: u32, user: u32) -> Option<&mut Cell> {
-        self.users.get_mut(user)?.cells.iter_mut().find(|cell| cell.environment == environment)
+        self.users
+            .get_mut(user)?
+            .cells
+            .iter_mut()
+            .find(|cell| cell.environment == environment)
     }
 }
 
@@ -482,18 +571,26 @@ fn enter(totals: &mut Totals, row: &UserRow) {
     totals.set_aside_drawn += row.pool_drawn().min(limit);
 }
 
-fn environment_mark(plan: &OrganizationPlan, fired: &BTreeSet<(Account, u32)>, row: &EnvironmentRow) -> u64 {
+fn environment_mark(
+    plan: &OrganizationPlan,
+    fired: &BTreeSet<(Account, u32)>,
+    row: &EnvironmentRow,
+) -> u64 {
     if row.allocation == 0 {
         return u64::MAX;
     }
     let account = Account::Environment(row.name.clone());
-    threshold::next_mark(row.allocation, environment_percents(plan, &row.name), |percent| {
-        fired.contains(&(account.clone(), percent))
-    })
+    threshold::next_mark(
+        row.allocation,
+        environment_percents(plan, &row.name),
+        |percent| fired.contains(&(account.clone(), percent)),
+    )
 }
 
 fn user_mark(plan: &OrganizationPlan, fired: &BTreeSet<(Account, u32)>, row: &UserRow) -> u64 {
-    let Some((limit, _)) = row.limit else { return u64::MAX };
+    let Some((limit, _)) = row.limit else {
+        return u64::MAX;
+    };
     let account = Account::User(row.name.clone());
     threshold::next_mark(limit, user_percents(plan, &row.name), |percent| {
         fired.contains(&(account.clone(), percent))
@@ -502,7 +599,10 @@ fn user_mark(plan: &OrganizationPlan, fired: &BTreeSet<(Account, u32)>, row: &Us
 
 /// The marks of an environment: its own, or the organization's.
 pub(super) fn environment_percents<'a>(plan: &'a OrganizationPlan, name: &str) -> &'a [u32] {
-    let own = plan.environments.get(name).and_then(|it| it.thresholds.as_ref());
+    let own = plan
+        .environments
+        .get(name)
+        .and_then(|it| it.thresholds.as_ref());
     &own.unwrap_or(&plan.thresholds).0
 }
 
@@ -519,7 +619,9 @@ fn add(counter: &mut u64, by: i64) {
 
 /// The allowance of an environment that no row exists for.
 pub(super) fn terms(plan: &OrganizationPlan, environment: &str) -> (u64, u64) {
-    let Some(terms) = plan.environments.get(environment) else { return (0, 0) };
+    let Some(terms) = plan.environments.get(environment) else {
+        return (0, 0);
+    };
     let allocation = terms.allocation.get();
     let overage: Overage = terms.overage;
     (allocation, overage.allowance(allocation))

@@ -59,26 +59,45 @@ impl Engine {
     }
 
     /// Starts a user's trial, while nothing is purchased (section 3); answers when it ends.
-    pub fn start_trial(&self, organization: Name<'_>, user: Name<'_>) -> Result<Timestamp, EngineError> {
-        self.trial(organization, user, |found, _, _| match found.trials.get(user.as_str()) {
-            Some(_) => Err(precondition("the user has had a trial; renew it after it has ended")),
-            None => Ok(()),
+    pub fn start_trial(
+        &self,
+        organization: Name<'_>,
+        user: Name<'_>,
+    ) -> Result<Timestamp, EngineError> {
+        self.trial(organization, user, |found, _, _| {
+            match found.trials.get(user.as_str()) {
+                Some(_) => Err(precondition(
+                    "the user has had a trial; renew it after it has ended",
+                )),
+                None => Ok(()),
+            }
         })
     }
 
     /// Renews a user's trial after it has ended; answers when it ends.
-    pub fn renew_trial(&self, organization: Name<'_>, user: Name<'_>) -> Result<Timestamp, EngineError> {
+    pub fn renew_trial(
+        &self,
+        organization: Name<'_>,
+        user: Name<'_>,
+    ) -> Result<Timestamp, EngineError> {
         self.trial(organization, user, |found, now, renewals| {
             let Some(trial) = found.trials.get(user.as_str()) else {
                 return Err(precondition("the user has had no trial; start one"));
             };
-            let ends = trial.periods.last().map_or(Timestamp::MIN, |period| period.terms.until);
+            let ends = trial
+                .periods
+                .last()
+                .map_or(Timestamp::MIN, |period| period.terms.until);
             if now < ends {
                 let ends = rfc3339(ends);
-                return Err(precondition(format!("the trial runs until {ends}; it can be renewed after that")));
+                return Err(precondition(format!(
+                    "the trial runs until {ends}; it can be renewed after that"
+                )));
             }
             if trial.periods.len() > renewals as usize {
-                return Err(precondition(format!("the trial was renewed {renewals} times, the most that is allowed")));
+                return Err(precondition(format!(
+                    "the trial was renewed {renewals} times, the most that is allowed"
+                )));
             }
             Ok(())
         })
@@ -121,7 +140,10 @@ impl Engine {
         reason: &str,
     ) -> Result<(), EngineError> {
         if credits == 0 || credits.unsigned_abs() > Credits::MAX.get() {
-            return Err(invalid("credits", "give a number other than 0 that is at most 2^53 - 1"));
+            return Err(invalid(
+                "credits",
+                "give a number other than 0 that is at most 2^53 - 1",
+            ));
         }
         if reason.trim().is_empty() || reason.len() > 1_024 {
             return Err(invalid("reason", "say why, in 1 to 1,024 bytes"));
@@ -141,7 +163,9 @@ impl Engine {
         let (notices, _) = self.desk(id.shard, |desk| {
             desk.organization(id, organization)?;
             let found = desk.shard.organization(id);
-            Ok(found.map(|it| it.notices.drain(..).collect()).unwrap_or_default())
+            Ok(found
+                .map(|it| it.notices.drain(..).collect())
+                .unwrap_or_default())
         })?;
         Ok(notices)
     }
@@ -156,12 +180,22 @@ impl Desk<'_> {
         credits: i64,
         reason: &str,
     ) -> Result<(), EngineError> {
-        let found = self.shard.organizations.get(id.index as usize).and_then(Organization::present);
+        let found = self
+            .shard
+            .organizations
+            .get(id.index as usize)
+            .and_then(Organization::present);
         let book = found.ok_or_else(|| precondition("no cycle is open yet"))?;
         let seat = book.seat(environment, user);
-        let cell = seat.user.zip(seat.environment).and_then(|(user, environment)| {
-            book.users.get(user).and_then(|row| row.cell(environment)).copied()
-        });
+        let cell = seat
+            .user
+            .zip(seat.environment)
+            .and_then(|(user, environment)| {
+                book.users
+                    .get(user)
+                    .and_then(|row| row.cell(environment))
+                    .copied()
+            });
         let used = cell.map_or(0, |cell| cell.used - cell.trial_used);
         if credits < 0 && credits.unsigned_abs() > used {
             return Err(precondition(format!(
@@ -170,13 +204,26 @@ impl Desk<'_> {
             )));
         }
         if credits > 0 && credits.unsigned_abs() > book.room() {
-            return Err(invalid("credits", "the organization's credits in this cycle would pass 2^53 - 1"));
+            return Err(invalid(
+                "credits",
+                "the organization's credits in this cycle would pass 2^53 - 1",
+            ));
         }
         let share = seat.share_after(book, credits, 0, false, self.now.wall);
         let rows = self.name_rows(id, &seat, environment, user);
         let (book, environment, user) = rows.ok_or_else(|| precondition("no cycle is open yet"))?;
-        let place = Place { organization: id, book, environment, user };
-        self.shard.happen(Fact::Adjusted { place, credits, reason: reason.into(), share });
+        let place = Place {
+            organization: id,
+            book,
+            environment,
+            user,
+        };
+        self.shard.happen(Fact::Adjusted {
+            place,
+            credits,
+            reason: reason.into(),
+            share,
+        });
         self.cross(&place);
         Ok(())
     }
@@ -185,7 +232,10 @@ impl Desk<'_> {
 impl Shard {
     /// What the calendar says is due for an organization at an instant: a new cycle, or grants that begin or end.
     pub(super) fn turn_page(&mut self, index: u32, at: Timestamp) {
-        let organization = OrganizationId { shard: self.number, index };
+        let organization = OrganizationId {
+            shard: self.number,
+            index,
+        };
         let found = self.organizations.get(index as usize);
         let Some((found, book)) = found.and_then(|it| Some((it, it.present()?))) else {
             self.calendar.remove(&(at, index));
@@ -202,9 +252,18 @@ impl Shard {
         let rolled_over = unused.min(closing.rollover_max);
         let calendar = found.plan.calendar;
         let start = book.span.end;
-        let span = CycleSpan { start, end: calendar.boundary_after(start) };
+        let span = CycleSpan {
+            start,
+            end: calendar.boundary_after(start),
+        };
         let book = book.number + 1;
-        self.happen(Fact::CycleOpened { organization, book, span, calendar, rolled_over });
+        self.happen(Fact::CycleOpened {
+            organization,
+            book,
+            span,
+            calendar,
+            rolled_over,
+        });
     }
 }
 

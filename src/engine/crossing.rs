@@ -19,7 +19,9 @@ impl Shard {
     /// Fires what a commit in this cell has reached: the user's, the environment's or the pool's, the organization's.
     pub(super) fn cross(&mut self, place: &Place) {
         let organization = self.organizations.get(place.organization.index as usize);
-        let Some(book) = organization.and_then(|it| it.book(place.book)) else { return };
+        let Some(book) = organization.and_then(|it| it.book(place.book)) else {
+            return;
+        };
         if let Some(reached) = book.reached_at(place) {
             self.fire(place.organization, place.book, reached);
         }
@@ -28,12 +30,22 @@ impl Shard {
     /// Fires what a change of the plan or the entitlement has reached, on any account of the present cycle.
     pub(super) fn cross_all(&mut self, id: OrganizationId) {
         let organization = self.organizations.get(id.index as usize);
-        let Some(book) = organization.and_then(|it| it.present()) else { return };
+        let Some(book) = organization.and_then(|it| it.present()) else {
+            return;
+        };
         let (number, mut crossed) = (book.number, Vec::new());
-        for (_, row) in book.users.iter().filter(|(_, row)| row.used >= row.next_mark) {
+        for (_, row) in book
+            .users
+            .iter()
+            .filter(|(_, row)| row.used >= row.next_mark)
+        {
             book.collect_user(row, &mut crossed);
         }
-        for (_, row) in book.environments.iter().filter(|(_, row)| row.used >= row.next_mark) {
+        for (_, row) in book
+            .environments
+            .iter()
+            .filter(|(_, row)| row.used >= row.next_mark)
+        {
             book.collect_environment(row, &mut crossed);
         }
         book.collect_common(true, &mut crossed);
@@ -43,7 +55,12 @@ impl Shard {
     fn fire(&mut self, organization: OrganizationId, book: u32, mut crossed: Vec<(Account, u32)>) {
         crossed.sort();
         for (account, percent) in crossed {
-            self.happen(Fact::Crossed { organization, book, account, percent });
+            self.happen(Fact::Crossed {
+                organization,
+                book,
+                account,
+                percent,
+            });
         }
     }
 }
@@ -71,11 +88,21 @@ impl Book {
     fn collect_user(&self, row: &super::book::UserRow, crossed: &mut Vec<(Account, u32)>) {
         if let Some((limit, _)) = row.limit {
             let account = Account::User(row.name.clone());
-            self.collect(account, row.used, limit, user_percents(&self.plan, &row.name), crossed);
+            self.collect(
+                account,
+                row.used,
+                limit,
+                user_percents(&self.plan, &row.name),
+                crossed,
+            );
         }
     }
 
-    fn collect_environment(&self, row: &super::book::EnvironmentRow, crossed: &mut Vec<(Account, u32)>) {
+    fn collect_environment(
+        &self,
+        row: &super::book::EnvironmentRow,
+        crossed: &mut Vec<(Account, u32)>,
+    ) {
         if row.allocation > 0 {
             let account = Account::Environment(row.name.clone());
             let percents = environment_percents(&self.plan, &row.name);
@@ -89,7 +116,13 @@ impl Book {
             let (used, limit) = (self.totals.pool_used, self.figures.pool_base);
             self.collect(Account::Pool, used, limit, percents, crossed);
         }
-        self.collect(Account::Organization, self.totals.used, self.figures.entitlement, percents, crossed);
+        self.collect(
+            Account::Organization,
+            self.totals.used,
+            self.figures.entitlement,
+            percents,
+            crossed,
+        );
     }
 
     fn collect(
@@ -100,7 +133,10 @@ impl Book {
         percents: &[u32],
         crossed: &mut Vec<(Account, u32)>,
     ) {
-        for &percent in percents.iter().filter(|&&percent| reached(used, limit, percent)) {
+        for &percent in percents
+            .iter()
+            .filter(|&&percent| reached(used, limit, percent))
+        {
             let mark = (account.clone(), percent);
             if !self.fired.contains(&mark) {
                 crossed.push(mark);

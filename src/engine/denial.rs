@@ -24,10 +24,14 @@ pub(super) struct Refusal<'a> {
 impl Refusal<'_> {
     /// The answer for people and programs.
     pub(super) fn denial(&self, shortfall: &Shortfall) -> Denial {
-        let figure = self.book.figure(shortfall.bound, self.seat, self.route, self.trial);
+        let figure = self
+            .book
+            .figure(shortfall.bound, self.seat, self.route, self.trial);
         let account = match (shortfall.bound, self.route.payer) {
             (Bound::Organization, _) => Account::Organization,
-            (Bound::User, _) | (Bound::Payer, Payer::Trial | Payer::SetAside) => Account::User(self.user.into()),
+            (Bound::User, _) | (Bound::Payer, Payer::Trial | Payer::SetAside) => {
+                Account::User(self.user.into())
+            }
             (Bound::Payer, Payer::Environment) => Account::Environment(self.environment.into()),
             (Bound::Payer, Payer::Pool) => Account::Pool,
         };
@@ -50,13 +54,20 @@ impl Refusal<'_> {
     /// The same, where a bound of the sidecar itself is reached.
     pub(super) fn bound_reached(&self) -> Denial {
         let reason = Reason::ResourceLimit;
-        self.denial(&Shortfall { reason, bound: Bound::Organization, available: 0 })
+        self.denial(&Shortfall {
+            reason,
+            bound: Bound::Organization,
+            available: 0,
+        })
     }
 }
 
 /// `INVALID_ARGUMENT` on a field.
 pub(super) fn invalid(field: &'static str, problem: impl Into<String>) -> EngineError {
-    EngineError::Invalid { field, problem: problem.into() }
+    EngineError::Invalid {
+        field,
+        problem: problem.into(),
+    }
 }
 
 /// `FAILED_PRECONDITION`.
@@ -67,6 +78,9 @@ pub(super) fn precondition(problem: impl Into<String>) -> EngineError {
 /// A steady instant as the wall clock will show it.
 pub(super) fn on_the_wall(instant: Timestamp, now: Now) -> Timestamp {
     Timestamp::from_nanos(
-        instant.nanos().saturating_sub(now.steady.nanos()).saturating_add(now.wall.nanos()),
+        instant
+            .nanos()
+            .saturating_sub(now.steady.nanos())
+            .saturating_add(now.wall.nanos()),
     )
 }

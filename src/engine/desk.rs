@@ -57,7 +57,11 @@ impl Engine {
             let mut guard = self.shards[usize::from(shard)].lock();
             let now = self.now();
             if !guard.advance(now) {
-                return Ok(Desk { shard: guard, shared: &self.shared, now });
+                return Ok(Desk {
+                    shard: guard,
+                    shared: &self.shared,
+                    now,
+                });
             }
             guard.record().inspect_err(|_| self.poison())?;
         }
@@ -76,14 +80,27 @@ impl Engine {
 
 impl Desk<'_> {
     /// The organization of a request, if the plan names it.
-    pub(super) fn organization(&self, id: OrganizationId, name: Name<'_>) -> Result<&Organization, EngineError> {
-        let found = self.shard.organizations.get(id.index as usize).filter(|it| it.is_planned);
+    pub(super) fn organization(
+        &self,
+        id: OrganizationId,
+        name: Name<'_>,
+    ) -> Result<&Organization, EngineError> {
+        let found = self
+            .shard
+            .organizations
+            .get(id.index as usize)
+            .filter(|it| it.is_planned);
         found.ok_or_else(|| EngineError::UnknownOrganization(name.as_str().into()))
     }
 
     /// A remembered request and its slot's row, as they are now.
     pub(super) fn remembered(&self, slot: Slot, id: &Id) -> Result<Row, EngineError> {
-        let row = self.shard.holds.get(slot).filter(|row| row.id == *id).copied();
+        let row = self
+            .shard
+            .holds
+            .get(slot)
+            .filter(|row| row.id == *id)
+            .copied();
         row.ok_or_else(|| EngineError::UnknownReservation(hex(id)))
     }
 
@@ -92,9 +109,17 @@ impl Desk<'_> {
     pub(super) fn known(&self, id: &Id, fingerprint: u64) -> Result<Known, EngineError> {
         let found = self.shared.ids.get(id).map(|slot| *slot);
         if let Some(slot) = found {
-            let row = if slot.shard == self.shard.number { self.shard.holds.get(slot) } else { None };
+            let row = if slot.shard == self.shard.number {
+                self.shard.holds.get(slot)
+            } else {
+                None
+            };
             let is_same = row.is_some_and(|row| row.id == *id && row.fingerprint == fingerprint);
-            return Ok(if is_same { Known::Same(slot) } else { Known::Other });
+            return Ok(if is_same {
+                Known::Same(slot)
+            } else {
+                Known::Other
+            });
         }
         let horizon = self.shard.horizon(self.now);
         if uuid_v7_millis(id).is_some_and(|millis| Timestamp::from_millis(millis) < horizon) {
@@ -112,10 +137,20 @@ impl Desk<'_> {
     pub(super) fn tag(&self, id: Option<&Id>, fingerprint: u64) -> Option<Tag> {
         let slot = self.shard.holds.next(self.shard.number);
         let Some(&id) = id else {
-            return Some(Tag { slot, id: id_of(slot, self.shared.start), chosen: false, fingerprint });
+            return Some(Tag {
+                slot,
+                id: id_of(slot, self.shared.start),
+                chosen: false,
+                fingerprint,
+            });
         };
         let claimed = *self.shared.ids.entry(id).or_insert(slot);
-        (claimed == slot).then_some(Tag { slot, id, chosen: true, fingerprint })
+        (claimed == slot).then_some(Tag {
+            slot,
+            id,
+            chosen: true,
+            fingerprint,
+        })
     }
 
     /// Gives the environment and the user rows in the present book, where they have none.
@@ -126,18 +161,32 @@ impl Desk<'_> {
         environment: &str,
         user: &str,
     ) -> Option<(u32, u32, u32)> {
-        let book = self.shard.organizations.get(organization.index as usize)?.present()?;
+        let book = self
+            .shard
+            .organizations
+            .get(organization.index as usize)?
+            .present()?;
         let (number, next) = (book.number, (book.environments.next(), book.users.next()));
         let environment_row = seat.environment.unwrap_or(next.0);
         let user_row = seat.user.unwrap_or(next.1);
         if seat.environment.is_none() {
             let name = environment.into();
-            let fact = Fact::EnvironmentNamed { organization, book: number, environment: environment_row, name };
+            let fact = Fact::EnvironmentNamed {
+                organization,
+                book: number,
+                environment: environment_row,
+                name,
+            };
             self.shard.happen(fact);
         }
         if seat.user.is_none() {
             let name = user.into();
-            self.shard.happen(Fact::UserNamed { organization, book: number, user: user_row, name });
+            self.shard.happen(Fact::UserNamed {
+                organization,
+                book: number,
+                user: user_row,
+                name,
+            });
         }
         Some((number, environment_row, user_row))
     }

@@ -29,13 +29,22 @@ const STALE_MIN: usize = 1_024;
 impl Expiry {
     /// Notes when a hold ends.
     pub(super) fn push(&mut self, slot: Slot, expires: Timestamp, sequence: u64) {
-        let Slot { index, generation, .. } = slot;
-        self.heap.push(Reverse(Entry { expires, sequence, index, generation }));
+        let Slot {
+            index, generation, ..
+        } = slot;
+        self.heap.push(Reverse(Entry {
+            expires,
+            sequence,
+            index,
+            generation,
+        }));
     }
 
     /// The earliest instant at which a hold may end.
     pub(super) fn first(&self) -> Timestamp {
-        self.heap.peek().map_or(Timestamp::MAX, |Reverse(entry)| entry.expires)
+        self.heap
+            .peek()
+            .map_or(Timestamp::MAX, |Reverse(entry)| entry.expires)
     }
 
     /// Takes off the earliest entry; answers the hold if it does end then.
@@ -47,13 +56,18 @@ impl Expiry {
     /// Drops stale entries where they outnumber the open holds, so that memory stays bounded by the holds.
     pub(super) fn tidy(&mut self, shard: u8, holds: &Holds, open: usize) {
         if self.heap.len() > 2 * open + STALE_MIN {
-            self.heap.retain(|Reverse(entry)| is_current(entry, shard, holds));
+            self.heap
+                .retain(|Reverse(entry)| is_current(entry, shard, holds));
         }
     }
 }
 
 fn slot(entry: &Entry, shard: u8) -> Slot {
-    Slot { shard, index: entry.index, generation: entry.generation }
+    Slot {
+        shard,
+        index: entry.index,
+        generation: entry.generation,
+    }
 }
 
 fn is_current(entry: &Entry, shard: u8, holds: &Holds) -> bool {

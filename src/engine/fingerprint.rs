@@ -52,7 +52,10 @@ impl Fingerprint {
                 self.number(amount.get());
                 self.text(operation.unwrap_or(""));
             }
-            Cost::Usage { operation, quantity } => {
+            Cost::Usage {
+                operation,
+                quantity,
+            } => {
                 self.bytes(&[1]);
                 self.number(*quantity);
                 self.text(operation);

@@ -44,7 +44,10 @@ impl Gauges {
             (&self.held, totals.held),
             (&self.pool_base, figures.pool_base),
             (&self.pool_used, totals.pool_used),
-            (&self.pool_held, totals.pool_drawn.saturating_sub(totals.pool_used)),
+            (
+                &self.pool_held,
+                totals.pool_drawn.saturating_sub(totals.pool_used),
+            ),
         ] {
             gauge.store(value, Ordering::Relaxed);
         }

@@ -92,9 +92,17 @@ pub(super) struct Holds {
 impl Holds {
     /// The slot that the next row gets.
     pub(super) fn next(&self, shard: u8) -> Slot {
-        let index = self.free.last().copied().unwrap_or_else(|| position(self.rows.len()));
+        let index = self
+            .free
+            .last()
+            .copied()
+            .unwrap_or_else(|| position(self.rows.len()));
         let generation = self.generations.get(index as usize).copied().unwrap_or(0);
-        Slot { shard, index, generation }
+        Slot {
+            shard,
+            index,
+            generation,
+        }
     }
 
     /// Adds a row in the slot that `next` gave.
@@ -111,7 +119,10 @@ impl Holds {
 
     /// The row of a slot, if it is still the same.
     pub(super) fn get(&self, slot: Slot) -> Option<&Row> {
-        self.rows.get(slot.index as usize)?.as_ref().filter(|row| row.generation == slot.generation)
+        self.rows
+            .get(slot.index as usize)?
+            .as_ref()
+            .filter(|row| row.generation == slot.generation)
     }
 
     /// The same, to change it.
@@ -122,7 +133,11 @@ impl Holds {
 
     /// Notes that a row is only remembered from now on.
     pub(super) fn remember(&mut self, slot: Slot, settled: Timestamp) {
-        self.remembered.push_back(Remembered { index: slot.index, generation: slot.generation, settled });
+        self.remembered.push_back(Remembered {
+            index: slot.index,
+            generation: slot.generation,
+            settled,
+        });
         if let Some(row) = self.get_mut(slot) {
             row.settled = settled;
         }
@@ -149,7 +164,13 @@ impl Holds {
 
 impl Row {
     /// A row without anything held: of a charge or an extension.
-    pub(super) fn settled(tag: Tag, state: State, place: Place, granted: u64, at: Timestamp) -> Self {
+    pub(super) fn settled(
+        tag: Tag,
+        state: State,
+        place: Place,
+        granted: u64,
+        at: Timestamp,
+    ) -> Self {
         Self {
             generation: tag.slot.generation,
             state,
@@ -167,11 +188,6 @@ impl Row {
             trial: 0,
             settled: at,
         }
-    }
-
-    /// Its slot in a shard.
-    pub(super) fn slot(&self, shard: u8, index: u32) -> Slot {
-        Slot { shard, index, generation: self.generation }
     }
 }
 
@@ -222,7 +238,11 @@ mod tests {
 
     #[test]
     fn an_id_names_its_slot() {
-        let slot = Slot { shard: 63, index: 0x00AB_CDEF, generation: 7 };
+        let slot = Slot {
+            shard: 63,
+            index: 0x00AB_CDEF,
+            generation: 7,
+        };
         assert_eq!(slot_of(&id_of(slot, 42)), (slot, 42));
     }
 

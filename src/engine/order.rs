@@ -33,7 +33,13 @@ pub struct Subject<'a> {
 impl<'a> Subject<'a> {
     /// A subject without product and model.
     pub fn new(organization: Name<'a>, environment: Name<'a>, user: Option<Name<'a>>) -> Self {
-        Self { organization, environment, user, product: None, model: None }
+        Self {
+            organization,
+            environment,
+            user,
+            product: None,
+            model: None,
+        }
     }
 }
 

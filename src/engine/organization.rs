@@ -102,7 +102,11 @@ impl Organization {
     pub(super) fn take_finished_book(&mut self) -> Option<Book> {
         let is_closed = self.books.len() > 1;
         let finished = is_closed && self.books.front().is_some_and(|book| book.references == 0);
-        if finished { self.books.pop_front() } else { None }
+        if finished {
+            self.books.pop_front()
+        } else {
+            None
+        }
     }
 
     /// Adds a notice, without letting the list grow for ever.

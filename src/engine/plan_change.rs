@@ -40,7 +40,8 @@ impl Engine {
         for shard in &shards {
             shard.judge(&plan, now)?;
         }
-        self.put_in_force(&mut shards, &plan, now).inspect_err(|_| self.poison())?;
+        self.put_in_force(&mut shards, &plan, now)
+            .inspect_err(|_| self.poison())?;
         *present = plan;
         Ok(true)
     }
@@ -55,14 +56,22 @@ impl Engine {
         for name in plan.organizations.keys() {
             if !self.shared.organizations.contains_key(name) {
                 let shard = self.shard_for(name);
-                let Some(keeper) = shards.get_mut(usize::from(shard)) else { continue };
+                let Some(keeper) = shards.get_mut(usize::from(shard)) else {
+                    continue;
+                };
                 let index = u32::try_from(keeper.organizations.len()).unwrap_or(u32::MAX);
                 let organization = OrganizationId { shard, index };
-                keeper.happen(Fact::OrganizationNamed { organization, name: name.clone() });
+                keeper.happen(Fact::OrganizationNamed {
+                    organization,
+                    name: name.clone(),
+                });
                 facts.append(&mut keeper.facts);
             }
         }
-        let planned = Fact::Planned { at: now.wall, plan: Arc::clone(plan) };
+        let planned = Fact::Planned {
+            at: now.wall,
+            plan: Arc::clone(plan),
+        };
         for shard in shards.iter_mut() {
             shard.apply(&planned);
         }
@@ -91,7 +100,9 @@ impl Shard {
         for (name, after) in &plan.organizations {
             match self.organizations.iter().find(|it| it.name == *name) {
                 Some(organization) => judge_known(organization, plan, after, now.wall)?,
-                None if !self.shared.organizations.contains_key(name) => judge_new(name, plan, after, now.wall)?,
+                None if !self.shared.organizations.contains_key(name) => {
+                    judge_new(name, plan, after, now.wall)?
+                }
                 None => {}
             }
         }
@@ -107,9 +118,18 @@ impl Shard {
                 let calendar = found.plan.calendar;
                 let span = calendar.cycle_at(now);
                 let (book, rolled_over) = (0, 0);
-                self.happen(Fact::CycleOpened { organization, book, span, calendar, rolled_over });
+                self.happen(Fact::CycleOpened {
+                    organization,
+                    book,
+                    span,
+                    calendar,
+                    rolled_over,
+                });
                 // The book opened as of the cycle's start; grants may have begun since.
-                self.happen(Fact::EntitlementChanged { organization, at: now });
+                self.happen(Fact::EntitlementChanged {
+                    organization,
+                    at: now,
+                });
             }
             self.cross_all(organization);
         }
@@ -125,9 +145,17 @@ fn judge_new(
 ) -> Result<(), ChangeRefused> {
     let timeline = Timeline::new(&after.grants, &plan.catalogue, &after.calendar);
     let nothing = OrganizationPlan::default();
-    let before = Footing { plan: &nothing, entitlement: 0, pool_drawn: 0 };
+    let before = Footing {
+        plan: &nothing,
+        entitlement: 0,
+        pool_drawn: 0,
+    };
     let entitlement = timeline.at(now).purchased.total();
-    let after = Footing { plan: after, entitlement, pool_drawn: 0 };
+    let after = Footing {
+        plan: after,
+        entitlement,
+        pool_drawn: 0,
+    };
     judge(name, before, after, &|_| 0, &|_| 0)
 }
 
@@ -138,16 +166,29 @@ fn judge_known(
     now: Timestamp,
 ) -> Result<(), ChangeRefused> {
     let nothing = OrganizationPlan::default();
-    let before = if organization.is_planned { &*organization.plan } else { &nothing };
+    let before = if organization.is_planned {
+        &*organization.plan
+    } else {
+        &nothing
+    };
     if before == after {
         return Ok(());
     }
-    let Some(book) = organization.present() else { return judge_new(&organization.name, plan, after, now) };
+    let Some(book) = organization.present() else {
+        return judge_new(&organization.name, plan, after, now);
+    };
     let timeline = Timeline::new(&after.grants, &plan.catalogue, &book.calendar);
     let entitlement = timeline.at(book.span.clamp(now)).purchased.total() + book.rolled_over;
-    let pool_drawn: u64 = book.users.iter().map(|(_, row)| beyond_limit(book, row, after)).sum();
+    let pool_drawn: u64 = book
+        .users
+        .iter()
+        .map(|(_, row)| beyond_limit(book, row, after))
+        .sum();
     let drawn = |name: &str| {
-        let row = book.environments.find(name).and_then(|row| book.environments.get(row));
+        let row = book
+            .environments
+            .find(name)
+            .and_then(|row| book.environments.get(row));
         row.map_or(0, |row| row.drawn())
     };
     let by_user = |name: &str| {
@@ -155,18 +196,31 @@ fn judge_known(
         row.map_or(0, |row| pool_drawn_under(book, row, after))
     };
     let (stood, now_drawn) = (book.figures.entitlement, book.totals.pool_drawn);
-    let before = Footing { plan: before, entitlement: stood, pool_drawn: now_drawn };
-    let after = Footing { plan: after, entitlement, pool_drawn };
+    let before = Footing {
+        plan: before,
+        entitlement: stood,
+        pool_drawn: now_drawn,
+    };
+    let after = Footing {
+        plan: after,
+        entitlement,
+        pool_drawn,
+    };
     judge(&organization.name, before, after, &drawn, &by_user)
 }
 
 /// What a user drew in environments that the pool pays for under another plan.
 fn pool_drawn_under(book: &Book, row: &UserRow, plan: &OrganizationPlan) -> u64 {
     let by_pool = row.cells.iter().filter(|cell| {
-        let name = book.environments.get(cell.environment).map_or("", |it| &it.name);
+        let name = book
+            .environments
+            .get(cell.environment)
+            .map_or("", |it| &it.name);
         plan.allocation(name) == 0
     });
-    by_pool.map(|cell| cell.used + cell.held - cell.trial_used - cell.trial_held).sum()
+    by_pool
+        .map(|cell| cell.used + cell.held - cell.trial_used - cell.trial_held)
+        .sum()
 }
 
 fn beyond_limit(book: &Book, row: &UserRow, plan: &OrganizationPlan) -> u64 {

@@ -62,7 +62,11 @@ impl Engine {
                     Known::New => {}
                     Known::Same(slot) => {
                         let row = desk.remembered(slot, id)?;
-                        return Ok(Decision::Granted(desk.reserved(&row, row.granted, row.granted_expires)));
+                        return Ok(Decision::Granted(desk.reserved(
+                            &row,
+                            row.granted,
+                            row.granted_expires,
+                        )));
                     }
                     Known::Other => return Err(other_contents("reservation_id")),
                 }
@@ -74,7 +78,13 @@ impl Engine {
                 Ok(verdict) => verdict,
                 Err(denial) => return Ok(Decision::Denied(denial)),
             };
-            desk.hold(&case, &verdict, order.id.as_ref(), print, desk.now.steady.plus(ttl))
+            desk.hold(
+                &case,
+                &verdict,
+                order.id.as_ref(),
+                print,
+                desk.now.steady.plus(ttl),
+            )
         })?;
         Ok(stamped(decision, |reserved| reserved.receipt = receipt))
     }
@@ -126,7 +136,9 @@ impl Engine {
         }
         let slot = self.slot(&order.id)?;
         let (decision, receipt) = self.desk(slot.shard, |desk| {
-            let print = order.request_id.map_or(0, |_| fingerprint::of_extend(order));
+            let print = order
+                .request_id
+                .map_or(0, |_| fingerprint::of_extend(order));
             if let Some(id) = &order.request_id {
                 match desk.known(id, print)? {
                     Known::New => {}
@@ -141,7 +153,11 @@ impl Engine {
             }
             let row = desk.remembered(slot, &order.id)?;
             if row.state != State::Open {
-                return Err(precondition(format!("reservation {}: {}", hex(&order.id), history(&row))));
+                return Err(precondition(format!(
+                    "reservation {}: {}",
+                    hex(&order.id),
+                    history(&row)
+                )));
             }
             desk.extend(&row, slot, order, print)
         })?;
@@ -159,17 +175,37 @@ impl Desk<'_> {
     ) -> Result<Case<'a>, EngineError> {
         let organization = self.organization(id, subject.organization)?;
         let price = self.shard.rate_card.price(cost)?;
-        let (environment, user) = (subject.environment.as_str(), subject.user.map_or("", Name::as_str));
-        let book = organization.present().ok_or_else(|| unopened(&organization.name))?;
+        let (environment, user) = (
+            subject.environment.as_str(),
+            subject.user.map_or("", Name::as_str),
+        );
+        let book = organization
+            .present()
+            .ok_or_else(|| unopened(&organization.name))?;
         let seat = book.seat(environment, user);
         let trial = organization.trial(user, self.now.wall);
         let route = book.route(&seat, trial, self.now.wall);
         let (amount, class, rate) = (price.amount.get(), price.class, price.rate);
-        Ok(Case { organization: id, environment, user, amount, class, rate, seat, trial, route })
+        Ok(Case {
+            organization: id,
+            environment,
+            user,
+            amount,
+            class,
+            rate,
+            seat,
+            trial,
+            route,
+        })
     }
 
     /// Grants or denies, and counts it.
-    fn decide(&self, case: &Case<'_>, min: Option<u64>, holds: bool) -> Result<Verdict, Box<Denial>> {
+    fn decide(
+        &self,
+        case: &Case<'_>,
+        min: Option<u64>,
+        holds: bool,
+    ) -> Result<Verdict, Box<Denial>> {
         let verdict = self.judge(case, min, holds);
         match &verdict {
             Ok(verdict) => {
@@ -184,11 +220,24 @@ impl Desk<'_> {
     }
 
     /// What a request would be answered.
-    fn judge(&self, case: &Case<'_>, min: Option<u64>, holds: bool) -> Result<Verdict, Box<Denial>> {
-        let organization = self.shard.organizations.get(case.organization.index as usize);
-        let Some((organization, book)) = organization.and_then(|it| Some((it, it.present()?))) else {
+    fn judge(
+        &self,
+        case: &Case<'_>,
+        min: Option<u64>,
+        holds: bool,
+    ) -> Result<Verdict, Box<Denial>> {
+        let organization = self
+            .shard
+            .organizations
+            .get(case.organization.index as usize);
+        let Some((organization, book)) = organization.and_then(|it| Some((it, it.present()?)))
+        else {
             // `case` found both under the same lock.
-            return Ok(Verdict { granted: 0, overrun: case.amount, shadowed: None });
+            return Ok(Verdict {
+                granted: 0,
+                overrun: case.amount,
+                shadowed: None,
+            });
         };
         let refusal = Refusal {
             book,
@@ -201,10 +250,18 @@ impl Desk<'_> {
             now: self.now,
         };
         let verdict = match charge::decide(&case.route, case.class, case.amount, min) {
-            Ok(granted) => Verdict { granted, overrun: 0, shadowed: None },
+            Ok(granted) => Verdict {
+                granted,
+                overrun: 0,
+                shadowed: None,
+            },
             Err(shortfall) if organization.plan.enforcement == Enforcement::Shadow => {
                 let overrun = case.amount - shortfall.available.min(case.amount);
-                Verdict { granted: case.amount, overrun, shadowed: Some(shortfall.reason) }
+                Verdict {
+                    granted: case.amount,
+                    overrun,
+                    shadowed: Some(shortfall.reason),
+                }
             }
             Err(shortfall) => return Err(Box::new(refusal.denial(&shortfall))),
         };
@@ -226,13 +283,25 @@ impl Desk<'_> {
         print: u64,
         expires: Timestamp,
     ) -> Result<Decision<Reserved>, EngineError> {
-        let Some(tag) = self.tag(id, print) else { return Err(other_contents("reservation_id")) };
+        let Some(tag) = self.tag(id, print) else {
+            return Err(other_contents("reservation_id"));
+        };
         let amount = verdict.granted;
         let share = self.share_of(case, 0, amount);
         let place = self.place(case)?;
         let sequence = self.shard.sequence;
         let (class, rate, trial) = (case.class, case.rate, case.trial.number());
-        self.shard.happen(Fact::Held(Held { tag, place, amount, expires, sequence, class, rate, trial, share }));
+        self.shard.happen(Fact::Held(Held {
+            tag,
+            place,
+            amount,
+            expires,
+            sequence,
+            class,
+            rate,
+            trial,
+            share,
+        }));
         let row = self.remembered(tag.slot, &tag.id)?;
         Ok(Decision::Granted(self.reserved(&row, amount, expires)))
     }
@@ -249,16 +318,25 @@ impl Desk<'_> {
         let (mut place, mut trial) = (None, case.trial);
         if amount > 0 || id.is_some() {
             let tag = match id {
-                Some(_) => {
-                    Some(self.tag(id, print).ok_or_else(|| other_contents("request_id"))?)
-                }
+                Some(_) => Some(
+                    self.tag(id, print)
+                        .ok_or_else(|| other_contents("request_id"))?,
+                ),
                 None => None,
             };
             let share = self.share_of(case, amount, 0);
             let at = self.place(case)?;
             let (number, overrun) = (case.trial.number(), verdict.overrun);
             let now = self.now.steady;
-            self.shard.happen(Fact::Charged(Charged { tag, place: at, amount, overrun, trial: number, at: now, share }));
+            self.shard.happen(Fact::Charged(Charged {
+                tag,
+                place: at,
+                amount,
+                overrun,
+                trial: number,
+                at: now,
+                share,
+            }));
             self.cross(&at);
             trial = self.trial_again(case);
             place = Some(at);
@@ -282,32 +360,54 @@ impl Desk<'_> {
         print: u64,
     ) -> Result<Decision<Reserved>, EngineError> {
         let place = row.place;
-        let additional = if row.class == Class::Free { 0 } else { order.additional.get() };
-        let Some(organization) = self.shard.organizations.get(place.organization.index as usize) else {
+        let additional = if row.class == Class::Free {
+            0
+        } else {
+            order.additional.get()
+        };
+        let Some(organization) = self
+            .shard
+            .organizations
+            .get(place.organization.index as usize)
+        else {
             return Err(EngineError::UnknownReservation(hex(&order.id)));
         };
         let Some(book) = organization.book(place.book) else {
             return Err(EngineError::UnknownReservation(hex(&order.id)));
         };
-        let is_present = organization.present().is_some_and(|present| present.number == place.book);
+        let is_present = organization
+            .present()
+            .is_some_and(|present| present.number == place.book);
         if additional > 0 && !is_present {
             return Err(precondition(
                 "the reservation belongs to a cycle that is over: it may live longer, but hold no more",
             ));
         }
-        let (seat, trial, mut route) = self.route_of_hold(row);
+        let (seat, mut trial, mut route) = self.route_of_hold(row);
         if let Trial::Pays(_, period) = trial
             && self.now.wall >= period.terms.until
         {
+            trial = Trial::Ended(period);
             route.refused = Some((Reason::TrialExpired, charge::Bound::User));
         }
         let mut share = seat.share_after(book, 0, 0, false, self.now.wall);
         if additional > 0 {
             let user = book.users.get(place.user).map_or("", |it| &it.name);
-            let environment = book.environments.get(place.environment).map_or("", |it| &it.name);
+            let environment = book
+                .environments
+                .get(place.environment)
+                .map_or("", |it| &it.name);
             let (requested, now) = (additional, self.now);
-            let refusal =
-                Refusal { book, seat: &seat, route: &route, trial, environment, user, requested, now };
+            let refusal = Refusal {
+                book,
+                seat: &seat,
+                route: &route,
+                trial,
+                environment,
+                user,
+                requested,
+                now,
+            };
             match charge::decide(&route, row.class, additional, None) {
                 Ok(_) => {}
                 Err(shortfall) if organization.plan.enforcement == Enforcement::Shadow => {
@@ -327,14 +427,30 @@ impl Desk<'_> {
             count(&self.shared.stats.granted);
         }
         let now = self.now.steady;
-        let expires = order.ttl.map_or(row.expires, |ttl| row.expires.max(now.plus(ttl)));
+        let expires = order
+            .ttl
+            .map_or(row.expires, |ttl| row.expires.max(now.plus(ttl)));
         let tag = match &order.request_id {
-            Some(id) => Some(self.tag(Some(id), print).ok_or_else(|| other_contents("request_id"))?),
+            Some(id) => Some(
+                self.tag(Some(id), print)
+                    .ok_or_else(|| other_contents("request_id"))?,
+            ),
             None => None,
         };
-        self.shard.happen(Fact::Extended(Extended { slot, additional, expires, tag, at: now, share }));
+        self.shard.happen(Fact::Extended(Extended {
+            slot,
+            additional,
+            expires,
+            tag,
+            at: now,
+            share,
+        }));
         let row = self.remembered(slot, &order.id)?;
-        Ok(Decision::Granted(self.reserved(&row, row.held, row.expires)))
+        Ok(Decision::Granted(self.reserved(
+            &row,
+            row.held,
+            row.expires,
+        )))
     }
 
     /// The answer about a hold, with how things stand now.
@@ -354,7 +470,9 @@ impl Desk<'_> {
         id: &Id,
     ) -> Result<Decision<Committed>, EngineError> {
         let row = self.remembered(slot, id)?;
-        let State::Charged { overrun } = row.state else { return Err(other_contents("request_id")) };
+        let State::Charged { overrun } = row.state else {
+            return Err(other_contents("request_id"));
+        };
         Ok(Decision::Granted(Committed {
             committed: Credits::saturating(row.granted),
             returned: Credits::ZERO,
@@ -367,24 +485,38 @@ impl Desk<'_> {
 
     /// The payer's share of the extension after a request is granted.
     fn share_of(&self, case: &Case<'_>, used: u64, held: u64) -> u64 {
-        let organization = self.shard.organizations.get(case.organization.index as usize);
+        let organization = self
+            .shard
+            .organizations
+            .get(case.organization.index as usize);
         let signed = |amount: u64| i64::try_from(amount).unwrap_or(i64::MAX);
-        organization.and_then(Organization::present).map_or(0, |book| {
-            let is_trial = case.trial.number() > 0;
-            case.seat.share_after(book, signed(used), signed(held), is_trial, self.now.wall)
-        })
+        organization
+            .and_then(Organization::present)
+            .map_or(0, |book| {
+                let is_trial = case.trial.number() > 0;
+                case.seat
+                    .share_after(book, signed(used), signed(held), is_trial, self.now.wall)
+            })
     }
 
     /// The cell in which a request counts; rows are named where there are none yet.
     fn place(&mut self, case: &Case<'_>) -> Result<Place, EngineError> {
-        let organization = self.shard.organizations.get(case.organization.index as usize);
+        let organization = self
+            .shard
+            .organizations
+            .get(case.organization.index as usize);
         let (seat, is_folded) = organization
             .and_then(|it| self.seat_for(it, case))
             .ok_or_else(|| unopened(case.environment))?;
         let user = if is_folded { FOLDED } else { case.user };
         let rows = self.name_rows(case.organization, &seat, case.environment, user);
         let (book, environment, user) = rows.ok_or_else(|| unopened(case.environment))?;
-        Ok(Place { organization: case.organization, book, environment, user })
+        Ok(Place {
+            organization: case.organization,
+            book,
+            environment,
+            user,
+        })
     }
 
     /// The seat that a request takes: its own, or, beyond the bound on cells, the shared one of its environment. `None` if
@@ -392,7 +524,8 @@ impl Desk<'_> {
     fn seat_for(&self, organization: &Organization, case: &Case<'_>) -> Option<(Seat, bool)> {
         let bound = self.shared.bounds.cells as u64;
         let cells = self.shared.stats.cells.load(Ordering::Relaxed);
-        let keeps_its_own = case.seat.limit.is_some() || organization.trials.contains_key(case.user);
+        let keeps_its_own =
+            case.seat.limit.is_some() || organization.trials.contains_key(case.user);
         if case.seat.has_cell || cells < bound || keeps_its_own {
             return Some((case.seat, false));
         }
@@ -407,22 +540,38 @@ impl Desk<'_> {
     }
 
     /// How things stand after a request was booked.
-    fn standing_of(&self, case: &Case<'_>, place: Option<Place>, trial: Trial) -> Result<Standing, EngineError> {
-        let organization = self.shard.organizations.get(case.organization.index as usize);
-        let book = organization.and_then(Organization::present).ok_or_else(|| unopened(case.environment))?;
-        let seat = place.map_or(case.seat, |place| book.seat_at(place.environment, place.user));
+    fn standing_of(
+        &self,
+        case: &Case<'_>,
+        place: Option<Place>,
+        trial: Trial,
+    ) -> Result<Standing, EngineError> {
+        let organization = self
+            .shard
+            .organizations
+            .get(case.organization.index as usize);
+        let book = organization
+            .and_then(Organization::present)
+            .ok_or_else(|| unopened(case.environment))?;
+        let seat = place.map_or(case.seat, |place| {
+            book.seat_at(place.environment, place.user)
+        });
         Ok(book.standing(&seat, trial, case.class, self.now.wall))
     }
 
     fn trial_again(&self, case: &Case<'_>) -> Trial {
-        let organization = self.shard.organizations.get(case.organization.index as usize);
+        let organization = self
+            .shard
+            .organizations
+            .get(case.organization.index as usize);
         organization.map_or(Trial::None, |it| it.trial(case.user, self.now.wall))
     }
 }
 
 fn check_ttl(ttl: std::time::Duration) -> Result<(), EngineError> {
     if ttl.is_zero() || ttl > HOLD_TTL_MAX {
-        let problem = format!("is {ttl:?}; give more than 0 and at most 1 h, or leave it out for 60 s");
+        let problem =
+            format!("is {ttl:?}; give more than 0 and at most 1 h, or leave it out for 60 s");
         return Err(invalid("ttl", problem));
     }
     Ok(())
@@ -431,7 +580,10 @@ fn check_ttl(ttl: std::time::Duration) -> Result<(), EngineError> {
 fn check_min(min: Option<u64>, case: &Case<'_>) -> Result<(), EngineError> {
     match min {
         Some(min) if min > case.amount && case.class != Class::Free => {
-            let problem = format!("is {min}, more than the {} asked for; lower it", case.amount);
+            let problem = format!(
+                "is {min}, more than the {} asked for; lower it",
+                case.amount
+            );
             Err(invalid("min_amount", problem))
         }
         _ => Ok(()),
@@ -439,7 +591,10 @@ fn check_min(min: Option<u64>, case: &Case<'_>) -> Result<(), EngineError> {
 }
 
 fn other_contents(field: &'static str) -> EngineError {
-    invalid(field, "was sent before with other contents; a retry repeats the request, new work needs a new id")
+    invalid(
+        field,
+        "was sent before with other contents; a retry repeats the request, new work needs a new id",
+    )
 }
 
 /// Every planned organization has an open book; this says so if that is ever broken.
@@ -454,7 +609,9 @@ pub(super) fn history(row: &Row) -> String {
         State::Expired => "it expired; a commit is still booked, nothing can be added".to_owned(),
         State::Committed { committed, .. } => format!("it was committed with {committed} credits"),
         State::Released { .. } => "it was released".to_owned(),
-        State::Charged { .. } => format!("it is a charge of {} credits, booked already", row.granted),
+        State::Charged { .. } => {
+            format!("it is a charge of {} credits, booked already", row.granted)
+        }
         State::Extension { .. } => "it is an extension of another reservation".to_owned(),
     }
 }

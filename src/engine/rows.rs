@@ -21,7 +21,12 @@ pub(super) struct Rows<T> {
 
 impl<T> Default for Rows<T> {
     fn default() -> Self {
-        Self { rows: Vec::new(), free: Vec::new(), index: HashTable::new(), hasher: DefaultHashBuilder::default() }
+        Self {
+            rows: Vec::new(),
+            free: Vec::new(),
+            index: HashTable::new(),
+            hasher: DefaultHashBuilder::default(),
+        }
     }
 }
 
@@ -35,7 +40,10 @@ impl<T: Named> Rows<T> {
 
     /// The number that the next new row gets.
     pub(super) fn next(&self) -> u32 {
-        self.free.last().copied().unwrap_or_else(|| position(self.rows.len()))
+        self.free
+            .last()
+            .copied()
+            .unwrap_or_else(|| position(self.rows.len()))
     }
 
     /// Adds a row under the number that `next` gave.
@@ -52,13 +60,16 @@ impl<T: Named> Rows<T> {
             }
         };
         let (rows, hasher) = (&self.rows, &self.hasher);
-        self.index.insert_unique(hash, number, |&it| hasher.hash_one(name_of(rows, it)));
+        self.index
+            .insert_unique(hash, number, |&it| hasher.hash_one(name_of(rows, it)));
         number
     }
 
     /// Removes a row; its number is free again.
     pub(super) fn remove(&mut self, number: u32) {
-        let Some(row) = self.rows.get_mut(number as usize).and_then(Option::take) else { return };
+        let Some(row) = self.rows.get_mut(number as usize).and_then(Option::take) else {
+            return;
+        };
         let hash = self.hasher.hash_one(row.name());
         if let Ok(entry) = self.index.find_entry(hash, |&it| it == number) {
             entry.remove();
@@ -89,7 +100,9 @@ impl<T: Named> Rows<T> {
 }
 
 fn name_of<T: Named>(rows: &[Option<T>], number: u32) -> &str {
-    rows.get(number as usize).and_then(Option::as_ref).map_or("", Named::name)
+    rows.get(number as usize)
+        .and_then(Option::as_ref)
+        .map_or("", Named::name)
 }
 
 /// A place in a vector, as a number: bounds keep every vector far below 2^32 entries.
@@ -112,10 +125,16 @@ mod tests {
         let mut rows = Rows::default();
         let a = rows.insert("a".to_owned());
         let b = rows.insert("b".to_owned());
-        assert_eq!((rows.find("a"), rows.find("b"), rows.find("c")), (Some(a), Some(b), None));
+        assert_eq!(
+            (rows.find("a"), rows.find("b"), rows.find("c")),
+            (Some(a), Some(b), None)
+        );
         rows.remove(a);
         assert_eq!((rows.find("a"), rows.next()), (None, a));
         assert_eq!(rows.insert("c".to_owned()), a);
-        assert_eq!(rows.iter().map(|(_, row)| row.as_str()).collect::<Vec<_>>(), ["c", "b"]);
+        assert_eq!(
+            rows.iter().map(|(_, row)| row.as_str()).collect::<Vec<_>>(),
+            ["c", "b"]
+        );
     }
 }

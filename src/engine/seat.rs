@@ -53,20 +53,37 @@ pub(super) struct Figure {
 
 impl Seat {
     /// What a charge changes of the payer's share of the extension (section 5): nothing unless it changes the payer.
-    pub(super) fn share_after(&self, book: &Book, used: i64, held: i64, trial: bool, at: Timestamp) -> u64 {
+    pub(super) fn share_after(
+        &self,
+        book: &Book,
+        used: i64,
+        held: i64,
+        trial: bool,
+        at: Timestamp,
+    ) -> u64 {
         let is_allocated = self.allocation > 0;
-        let share = if is_allocated { self.environment_share } else { book.pool_share };
+        let share = if is_allocated {
+            self.environment_share
+        } else {
+            book.pool_share
+        };
         if trial || (used == 0 && held == 0) {
             return share;
         }
         let (base, drawn) = if is_allocated {
-            let drawn = (self.environment_used + self.environment_held).saturating_add_signed(used + held);
+            let drawn =
+                (self.environment_used + self.environment_held).saturating_add_signed(used + held);
             (self.allocation, drawn)
         } else {
             let limit = self.set_aside();
             let before = (self.pool_used, self.pool_used + self.pool_held);
-            let after = (before.0.saturating_add_signed(used), before.1.saturating_add_signed(used + held));
-            let beyond = |(used, drawn): (u64, u64)| (used.saturating_sub(limit), drawn.saturating_sub(limit));
+            let after = (
+                before.0.saturating_add_signed(used),
+                before.1.saturating_add_signed(used + held),
+            );
+            let beyond = |(used, drawn): (u64, u64)| {
+                (used.saturating_sub(limit), drawn.saturating_sub(limit))
+            };
             if beyond(before) == beyond(after) {
                 return share;
             }
@@ -74,7 +91,13 @@ impl Seat {
             (book.figures.pool_base, drawn)
         };
         let extension_left = book.extension_left(at);
-        Pots { base, share, extension_left, allowance: 0 }.share_at(drawn)
+        Pots {
+            base,
+            share,
+            extension_left,
+            allowance: 0,
+        }
+        .share_at(drawn)
     }
 
     pub(super) fn set_aside(&self) -> u64 {
@@ -93,7 +116,9 @@ impl Seat {
         self.limit = row.limit;
         (self.used, self.held) = (row.used, row.held);
         (self.pool_used, self.pool_held) = (row.pool_used, row.pool_held);
-        self.has_cell = self.environment.is_some_and(|environment| row.cell(environment).is_some());
+        self.has_cell = self
+            .environment
+            .is_some_and(|environment| row.cell(environment).is_some());
     }
 }
 
@@ -101,11 +126,19 @@ impl Book {
     /// The seat of an environment and a user by name; rows need not exist.
     pub(super) fn seat(&self, environment: &str, user: &str) -> Seat {
         let mut seat = Seat::default();
-        match self.environments.find(environment).and_then(|it| Some((it, self.environments.get(it)?))) {
+        match self
+            .environments
+            .find(environment)
+            .and_then(|it| Some((it, self.environments.get(it)?)))
+        {
             Some((number, row)) => seat.take_environment(number, row),
             None => (seat.allocation, seat.allowance) = terms(&self.plan, environment),
         }
-        match self.users.find(user).and_then(|it| Some((it, self.users.get(it)?))) {
+        match self
+            .users
+            .find(user)
+            .and_then(|it| Some((it, self.users.get(it)?)))
+        {
             Some((number, row)) => seat.take_user(number, row),
             None => seat.limit = self.plan.user(user).map(|it| (it.limit.get(), it.kind)),
         }
@@ -128,7 +161,10 @@ impl Book {
     pub(super) fn route(&self, seat: &Seat, trial: Trial, now: Timestamp) -> Route {
         let (totals, figures) = (&self.totals, &self.figures);
         let hard = seat.limit.filter(|&(_, kind)| kind == LimitKind::Hard);
-        let user_cap = hard.map(|(limit, _)| Meter { drawn: seat.used + seat.held, reach: limit });
+        let user_cap = hard.map(|(limit, _)| Meter {
+            drawn: seat.used + seat.held,
+            reach: limit,
+        });
         let mut route = Route {
             refused: None,
             payer: Payer::Environment,
@@ -146,13 +182,24 @@ impl Book {
         }
         let extension_left = self.extension_left(now);
         if seat.allocation > 0 {
-            let (base, share, allowance) = (seat.allocation, seat.environment_share, seat.allowance);
-            route.pots = Pots { base, share, extension_left, allowance };
+            let (base, share, allowance) =
+                (seat.allocation, seat.environment_share, seat.allowance);
+            route.pots = Pots {
+                base,
+                share,
+                extension_left,
+                allowance,
+            };
             route.drawn = seat.environment_used + seat.environment_held;
         } else {
             let (base, allowance) = (figures.pool_base, figures.pool_allowance);
             route.payer = Payer::Pool;
-            route.pots = Pots { base, share: self.pool_share, extension_left, allowance };
+            route.pots = Pots {
+                base,
+                share: self.pool_share,
+                extension_left,
+                allowance,
+            };
             route.drawn = totals.pool_drawn;
             route.set_aside_left = difference(seat.set_aside(), seat.pool_used + seat.pool_held);
             if !self.plan.allow_unallocated {
@@ -164,7 +211,10 @@ impl Book {
         }
         if figures.allocated + figures.set_aside > figures.entitlement {
             let drawn = totals.allocation_drawn + totals.set_aside_drawn;
-            route.entitlement_cap = Some(Meter { drawn, reach: figures.entitlement });
+            route.entitlement_cap = Some(Meter {
+                drawn,
+                reach: figures.entitlement,
+            });
         }
         if figures.entitlement == 0 {
             route.refused = Some(match trial {
@@ -177,13 +227,23 @@ impl Book {
 
     /// The figures of the account that binds a route.
     pub(super) fn figure(&self, bound: Bound, seat: &Seat, route: &Route, trial: Trial) -> Figure {
-        let user = Figure { limit: seat.set_aside(), used: seat.used, held: seat.held };
-        let of = |period: Period| Figure { limit: period.terms.credits, used: period.used, held: period.held };
+        let user = Figure {
+            limit: seat.set_aside(),
+            used: seat.used,
+            held: seat.held,
+        };
+        let of = |period: Period| Figure {
+            limit: period.terms.credits,
+            used: period.used,
+            held: period.held,
+        };
         match (bound, route.payer, trial) {
-            (Bound::Organization, ..) => {
-                Figure { limit: self.figures.entitlement, used: self.totals.used, held: self.totals.held }
-            }
-            (Bound::User, _, Trial::Ended(period)) if seat.limit.is_none() => of(period),
+            (Bound::Organization, ..) => Figure {
+                limit: self.figures.entitlement,
+                used: self.totals.used,
+                held: self.totals.held,
+            },
+            (Bound::User, _, Trial::Ended(period)) if is_expired(route) => of(period),
             (Bound::User, ..) | (Bound::Payer, Payer::SetAside, _) => user,
             (Bound::Payer, Payer::Trial, Trial::Pays(_, period)) => of(period),
             (Bound::Payer, Payer::Trial, _) => user,
@@ -199,12 +259,18 @@ impl Book {
     /// The figures of the pool.
     pub(super) fn pool_figure(&self) -> Figure {
         let (used, drawn) = (self.totals.pool_used, self.totals.pool_drawn);
-        Figure { limit: self.figures.pool_base, used, held: drawn.saturating_sub(used) }
+        Figure {
+            limit: self.figures.pool_base,
+            used,
+            held: drawn.saturating_sub(used),
+        }
     }
 
     /// The worst state of the user (if limited) and the payer (the pool only where no set-aside is left).
     pub(super) fn state(&self, seat: &Seat, route: &Route, trial: Trial) -> State {
-        let user = seat.limit.map_or(State::Ok, |limit| user_state(seat, limit));
+        let user = seat
+            .limit
+            .map_or(State::Ok, |limit| user_state(seat, limit));
         if route.refused.is_some() {
             return State::Blocked;
         }
@@ -217,9 +283,16 @@ impl Book {
     }
 
     /// How things stand for a seat, by the class of the request.
-    pub(super) fn standing(&self, seat: &Seat, trial: Trial, class: Class, now: Timestamp) -> Standing {
+    pub(super) fn standing(
+        &self,
+        seat: &Seat,
+        trial: Trial,
+        class: Class,
+        now: Timestamp,
+    ) -> Standing {
         let route = self.route(seat, trial, now);
-        let is_set_aside = seat.limit.is_some() && route.payer == Payer::Pool && route.set_aside_left > 0;
+        let is_set_aside =
+            seat.limit.is_some() && route.payer == Payer::Pool && route.set_aside_left > 0;
         let bound = match route.refused {
             Some((_, bound)) => bound,
             None if is_set_aside => Bound::User,
@@ -240,11 +313,15 @@ impl Book {
 impl Organization {
     /// What a user's trial is to a new request.
     pub(super) fn trial(&self, user: &str, now: Timestamp) -> Trial {
-        let Some(book) = self.present() else { return Trial::None };
+        let Some(book) = self.present() else {
+            return Trial::None;
+        };
         if book.figures.purchased.total() > 0 || self.trials.is_empty() {
             return Trial::None;
         }
-        let Some(trial) = self.trials.get(user) else { return Trial::None };
+        let Some(trial) = self.trials.get(user) else {
+            return Trial::None;
+        };
         match (trial.running(now), trial.periods.last()) {
             (Some(number), Some(&period)) => Trial::Pays(number, period),
             (None, Some(&period)) => Trial::Ended(period),
@@ -253,9 +330,15 @@ impl Organization {
     }
 
     /// What it is to a hold that a period admitted, or none.
-    pub(super) fn trial_of_hold(&self, user: &str, number: u8) -> Trial {
-        let period = self.trials.get(user).and_then(|trial| trial.period(number));
-        period.map_or(Trial::None, |&period| Trial::Pays(number, period))
+    pub(super) fn trial_of_hold(&self, user: &str, number: u8, now: Timestamp) -> Trial {
+        let Some(trial) = self.trials.get(user) else {
+            return Trial::None;
+        };
+        match (trial.period(number), trial.periods.last()) {
+            (Some(&period), _) => Trial::Pays(number, period),
+            (None, Some(&period)) if period.terms.until <= now => Trial::Ended(period),
+            (None, _) => Trial::None,
+        }
     }
 }
 
@@ -267,6 +350,12 @@ impl Trial {
             Self::None | Self::Ended(_) => 0,
         }
     }
+}
+
+fn is_expired(route: &Route) -> bool {
+    route
+        .refused
+        .is_some_and(|(reason, _)| reason == Reason::TrialExpired)
 }
 
 /// The state of a user with a limit.

@@ -159,7 +159,10 @@ impl Shard {
             count += 1;
         }
         if count > 0 {
-            self.happen(Fact::Forgotten { shard: self.number, count });
+            self.happen(Fact::Forgotten {
+                shard: self.number,
+                count,
+            });
         }
     }
 }

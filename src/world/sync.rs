@@ -24,7 +24,9 @@ mod explored {
 
         /// Takes the lock. A panic of another holder does not matter here: the schedule ends with it.
         pub fn lock(&self) -> MutexGuard<'_, T> {
-            self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+            self.0
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner)
         }
     }
 }

@@ -56,17 +56,35 @@ pub fn judge(
                 grouped(drawn(name)),
                 grouped(floor),
             );
-            return Err(refused(organization, "environments", name, "allocation", problem));
+            return Err(refused(
+                organization,
+                "environments",
+                name,
+                "allocation",
+                problem,
+            ));
         }
     }
     let room = after.entitlement.max(before.spoken_for());
-    let Some(excess) = after.spoken_for().checked_sub(room).filter(|&excess| excess > 0) else { return Ok(()) };
+    let Some(excess) = after
+        .spoken_for()
+        .checked_sub(room)
+        .filter(|&excess| excess > 0)
+    else {
+        return Ok(());
+    };
     for (name, environment) in &after.plan.environments {
         let (old, new) = (before.plan.allocation(name), environment.allocation.get());
         if new > old {
             let possible = new.saturating_sub(excess).max(old);
             let problem = too_much("an allocation", new, possible);
-            return Err(refused(organization, "environments", name, "allocation", problem));
+            return Err(refused(
+                organization,
+                "environments",
+                name,
+                "allocation",
+                problem,
+            ));
         }
     }
     for (name, user) in &after.plan.users {
@@ -76,7 +94,13 @@ pub fn judge(
             // Up to what the user drew already, a limit sets nothing aside that is not spoken for.
             let spoken_for = new.max(pool_drawn(name));
             let possible = spoken_for.saturating_sub(excess).max(old).min(new);
-            return Err(refused(organization, "users", name, "limit", too_much("a limit", new, possible)));
+            return Err(refused(
+                organization,
+                "users",
+                name,
+                "limit",
+                too_much("a limit", new, possible),
+            ));
         }
     }
     Ok(())
@@ -87,7 +111,19 @@ fn too_much(what: &str, asked: u64, possible: u64) -> String {
     format!("{what} of {asked} exceeds the {possible} available; lower it or add a grant")
 }
 
-fn refused(organization: &str, kind: &str, name: &str, key: &str, problem: String) -> ChangeRefused {
-    let segments: Vec<_> = ["organizations", organization, kind, name, key].map(str::to_owned).into();
-    ChangeRefused { path: segments.join("."), segments, problem }
+fn refused(
+    organization: &str,
+    kind: &str,
+    name: &str,
+    key: &str,
+    problem: String,
+) -> ChangeRefused {
+    let segments: Vec<_> = ["organizations", organization, kind, name, key]
+        .map(str::to_owned)
+        .into();
+    ChangeRefused {
+        path: segments.join("."),
+        segments,
+        problem,
+    }
 }
