@@ -2,16 +2,16 @@
 
 use quotad::domain::books::{Books, Cell, Payer};
 use quotad::domain::credits::Credits;
+use quotad::domain::names::Name;
 use quotad::domain::plan::LimitKind;
 use quotad::domain::rates::{Class, Cost};
-use quotad::domain::names::Name;
 use quotad::domain::standing::{self, State, state};
 use quotad::engine::answer::Account;
-use quotad::engine::order::{Check, Of, Subject};
 use quotad::engine::answer::Decision;
+use quotad::engine::order::{Check, Of, Subject};
 
 use super::decide::{allowance, reach};
-use super::{Answer, Organization, Reference, u};
+use super::{Answer, Organization, Place, Reference, u};
 
 /// The figures of a balance that are compared.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,7 +68,10 @@ fn extension_used(books: &Books, payer: &Payer) -> i128 {
 impl Organization {
     fn of_organization(&self, books: &Books) -> Shown {
         let payers = books.payers();
-        let of_users = books.users().into_iter().map(|it| books.user_pool_used(it).min(books.limit(it)));
+        let of_users = books
+            .users()
+            .into_iter()
+            .map(|it| books.user_pool_used(it).min(books.limit(it)));
         let nothing_set_aside = books.allocated() + books.set_aside() == 0;
         let state = if nothing_set_aside {
             self.payer_state(books, &Payer::Pool)
@@ -79,7 +82,9 @@ impl Organization {
                 used: u(books.used()),
                 limit: u(books.entitlement()),
                 drawn: u(books.used() + books.held()),
-                reach: Some(u(books.entitlement() + allowances + i128::from(books.extension))),
+                reach: Some(u(books.entitlement()
+                    + allowances
+                    + i128::from(books.extension))),
                 covered: u(books.entitlement() + shares),
             })
         };
@@ -87,7 +92,8 @@ impl Organization {
             used: books.used(),
             held: books.held(),
             limit: Some(books.entitlement()),
-            base_used: payers.iter().map(|it| base_used(books, it)).sum::<i128>() + of_users.sum::<i128>(),
+            base_used: payers.iter().map(|it| base_used(books, it)).sum::<i128>()
+                + of_users.sum::<i128>(),
             extension_used: payers.iter().map(|it| extension_used(books, it)).sum(),
             overrun: payers.iter().map(|it| overrun(books, it)).sum(),
             trial_used: books.sum(|_, _| true, |cell| cell.trial_used.into()),
@@ -95,13 +101,24 @@ impl Organization {
         }
     }
 
-    fn of_environment(&self, books: &Books, name: &str) -> Shown {
+    fn of_environment(&self, books: &Books, place: &Place) -> Shown {
+        let name = &*place.environment;
+        // The state is that of a request there: blocked where nobody pays.
+        let state = self.standing(place, Class::Run).state;
         let trial_used = books.sum(|it, _| it == name, |cell| cell.trial_used.into());
         let used = books.environment_used(name);
         let held = books.environment_drawn(name) - used;
         if books.pool_funds(name) {
-            let state = self.payer_state(books, &Payer::Pool);
-            return Shown { used, held, limit: None, base_used: used, extension_used: 0, overrun: 0, trial_used, state };
+            return Shown {
+                used,
+                held,
+                limit: None,
+                base_used: used,
+                extension_used: 0,
+                overrun: 0,
+                trial_used,
+                state,
+            };
         }
         let payer = Payer::Environment(name.into());
         Shown {
@@ -112,14 +129,14 @@ impl Organization {
             extension_used: extension_used(books, &payer),
             overrun: overrun(books, &payer),
             trial_used,
-            state: self.payer_state(books, &payer),
+            state,
         }
     }
 
-    fn of_user(&self, books: &Books, name: &str, period: Option<usize>) -> Shown {
+    fn of_user(&self, books: &Books, name: &str, place: &Place) -> Shown {
         let trial_used = books.sum(|_, it| it == Some(name), |cell| cell.trial_used.into());
         let extension_used = 0;
-        if let Some(index) = period {
+        if let Some(index) = place.period {
             let period = &self.trials[name][index];
             return Shown {
                 used: period.used,
@@ -135,13 +152,35 @@ impl Organization {
         let used = books.user_used(Some(name));
         let held = books.sum(|_, it| it == Some(name), Cell::own_held);
         let Some(terms) = books.plan.users.get(name) else {
-            let state = self.payer_state(books, &Payer::Pool);
-            return Shown { used, held, limit: None, base_used: used, extension_used, overrun: 0, trial_used, state };
+            let state = self.standing(place, Class::Run).state;
+            return Shown {
+                used,
+                held,
+                limit: None,
+                base_used: used,
+                extension_used,
+                overrun: 0,
+                trial_used,
+                state,
+            };
         };
         let limit = i128::from(terms.limit.get());
-        let overrun = if terms.kind == LimitKind::Hard { (used + held - limit).max(0) } else { 0 };
+        let overrun = if terms.kind == LimitKind::Hard {
+            (used + held - limit).max(0)
+        } else {
+            0
+        };
         let state = self.user_state(books, name);
-        Shown { used, held, limit: Some(limit), base_used: used.min(limit), extension_used, overrun, trial_used, state }
+        Shown {
+            used,
+            held,
+            limit: Some(limit),
+            base_used: used.min(limit),
+            extension_used,
+            overrun,
+            trial_used,
+            state,
+        }
     }
 }
 
@@ -152,24 +191,40 @@ impl Reference {
         let (account, environment, user) = match of {
             Of::Organization => (Account::Organization, "default", None),
             Of::Environment(it) => (Account::Environment(it.as_str().into()), it.as_str(), None),
-            Of::User(it) => (Account::User(it.as_str().into()), "default", Some(it.as_str())),
+            Of::User(it) => (
+                Account::User(it.as_str().into()),
+                "default",
+                Some(it.as_str()),
+            ),
         };
         let available = self.available(name, environment, user)?;
-        let period = self.place(name, environment, user).period;
+        let place = self.place(name, environment, user);
         let organization = &self.organizations[name];
         let books = &organization.current().books;
         let shown = match &account {
             Account::Organization => organization.of_organization(books),
-            Account::Environment(it) => organization.of_environment(books, it),
-            Account::User(it) => organization.of_user(books, it, period),
+            Account::Environment(_) => organization.of_environment(books, &place),
+            Account::User(it) => organization.of_user(books, it, &place),
             Account::Pool => unreachable!("nobody asks for the pool's"),
         };
         let limit = shown.limit.map(u);
         let percent = standing::percent(u(shown.used), limit);
         Ok(Figures {
-            purchased: if account == Account::Organization { books.purchased } else { 0 },
-            rolled_over: if account == Account::Organization { books.rolled_over } else { 0 },
-            extension: if account == Account::Organization { books.extension } else { 0 },
+            purchased: if account == Account::Organization {
+                books.purchased
+            } else {
+                0
+            },
+            rolled_over: if account == Account::Organization {
+                books.rolled_over
+            } else {
+                0
+            },
+            extension: if account == Account::Organization {
+                books.extension
+            } else {
+                0
+            },
             account,
             used: u(shown.used),
             held: u(shown.held),
@@ -194,11 +249,23 @@ impl Reference {
     }
 
     /// What a `run` request there would be granted: the largest amount that Check allows, found by its own answer.
-    fn available(&mut self, organization: &str, environment: &str, user: Option<&str>) -> Answer<u64> {
+    fn available(
+        &mut self,
+        organization: &str,
+        environment: &str,
+        user: Option<&str>,
+    ) -> Answer<u64> {
         let parse = |text| Name::parse(text).expect("a valid name");
         let subject = Subject::new(parse(organization), parse(environment), user.map(parse));
-        let cost = Cost::Credits { amount: Credits::ZERO, operation: None };
-        let checked = self.check(&Check { subject, cost, min: None })?;
+        let cost = Cost::Credits {
+            amount: Credits::ZERO,
+            operation: None,
+        };
+        let checked = self.check(&Check {
+            subject,
+            cost,
+            min: None,
+        })?;
         Ok(match checked.decision {
             Decision::Granted(_) => checked.standing.available,
             Decision::Denied(_) => 0,

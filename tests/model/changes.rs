@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use chrono::Datelike;
 use quotad::domain::books::Books;
+use quotad::domain::credits::Credits;
 use quotad::domain::plan::{OrganizationPlan, Plan};
 use quotad::domain::time::Timestamp;
 use quotad::engine::answer::Notice;
@@ -23,8 +24,16 @@ fn spoken_for(books: &Books) -> i128 {
 fn judge(before: Option<&Books>, after: &Books) -> Answer<()> {
     let allocation_before = |name: &str| before.map_or(0, |it| it.allocation(name));
     let limit_before = |name: &str| before.map_or(0, |it| it.limit(Some(name)));
-    let allocation_rises = after.plan.environments.keys().any(|it| after.allocation(it) > allocation_before(it));
-    let limit_rises = after.plan.users.keys().any(|it| after.limit(Some(it)) > limit_before(it));
+    let allocation_rises = after
+        .plan
+        .environments
+        .keys()
+        .any(|it| after.allocation(it) > allocation_before(it));
+    let limit_rises = after
+        .plan
+        .users
+        .keys()
+        .any(|it| after.limit(Some(it)) > limit_before(it));
     let sum = spoken_for(after);
     let sum_before = before.map_or(0, spoken_for);
     if (allocation_rises || limit_rises) && sum > after.entitlement() && sum > sum_before {
@@ -32,10 +41,16 @@ fn judge(before: Option<&Books>, after: &Books) -> Answer<()> {
     }
     let below_drawn = after.plan.environments.keys().any(|name| {
         let allocation = after.allocation(name);
-        let least = before.map_or(0, |it| it.environment_drawn(name)).min(allocation_before(name));
+        let least = before
+            .map_or(0, |it| it.environment_drawn(name))
+            .min(allocation_before(name));
         allocation > 0 && allocation < least
     });
-    if below_drawn { Err(Failure::RefusedAllocation) } else { Ok(()) }
+    if below_drawn {
+        Err(Failure::RefusedAllocation)
+    } else {
+        Ok(())
+    }
 }
 
 impl Reference {
@@ -65,17 +80,31 @@ impl Reference {
         Ok(true)
     }
 
-    fn books_after(&self, present: &Organization, plan: &Plan, terms: &Arc<OrganizationPlan>) -> Books {
+    fn books_after(
+        &self,
+        present: &Organization,
+        plan: &Plan,
+        terms: &Arc<OrganizationPlan>,
+    ) -> Books {
         let mut after = present.current().books.clone();
         after.plan = terms.clone();
-        after.purchased = u(purchased(terms, &plan.catalogue, &present.calendar, self.now));
+        after.purchased = u(purchased(
+            terms,
+            &plan.catalogue,
+            &present.calendar,
+            self.now,
+        ));
         after
     }
 
     fn install(&mut self, name: &str, after: Books) {
         if !self.organizations.contains_key(name) {
             let calendar = after.plan.calendar;
-            let cycle = Cycle { books: after, fired: Default::default(), extensions: Vec::new() };
+            let cycle = Cycle {
+                books: after,
+                fired: Default::default(),
+                extensions: Vec::new(),
+            };
             let organization = Organization {
                 seen: self.now,
                 calendar,
@@ -107,7 +136,11 @@ impl Reference {
         let terms = organization.plan().extension.clone();
         let usable_at = now.plus(terms.delay);
         let year = |at| organization.calendar.date(at).year();
-        let this_year = organization.requested.iter().filter(|it| year(**it) == year(now)).count();
+        let this_year = organization
+            .requested
+            .iter()
+            .filter(|it| year(**it) == year(now))
+            .count();
         let cycle = organization.current();
         if usable_at >= cycle.books.span.end
             || cycle.extensions.len() >= terms.per_cycle as usize
@@ -117,7 +150,10 @@ impl Reference {
         }
         let organization = self.organization_mut(name);
         organization.requested.push(now);
-        organization.current_mut().extensions.push((usable_at, terms.credits.get()));
+        organization
+            .current_mut()
+            .extensions
+            .push((usable_at, terms.credits.get()));
         organization.notices.push(Notice::Extension);
         self.settle(name, now);
         Ok(usable_at)
@@ -126,7 +162,13 @@ impl Reference {
     fn new_period(&self, name: &str) -> Period {
         let terms = &self.organizations[name].plan().trial;
         let until = self.now.plus(DAY * terms.days);
-        Period { from: self.now, until, credits: terms.credits.get().into(), used: 0, held: 0 }
+        Period {
+            from: self.now,
+            until,
+            credits: terms.credits.get().into(),
+            used: 0,
+            held: 0,
+        }
     }
 
     /// Answers when it ends.
@@ -137,7 +179,9 @@ impl Reference {
         }
         let period = self.new_period(name);
         let until = period.until;
-        self.organization_mut(name).trials.insert(user.into(), vec![period]);
+        self.organization_mut(name)
+            .trials
+            .insert(user.into(), vec![period]);
         Ok(until)
     }
 
@@ -155,20 +199,44 @@ impl Reference {
         }
         let period = self.new_period(name);
         let until = period.until;
-        self.organization_mut(name).trials.get_mut(user).expect("looked up before").push(period);
+        self.organization_mut(name)
+            .trials
+            .get_mut(user)
+            .expect("looked up before")
+            .push(period);
         Ok(until)
     }
 
     /// Corrects the books of the current cycle.
-    pub fn adjust(&mut self, name: &str, environment: &str, user: Option<&str>, credits: i64) -> Answer<()> {
+    pub fn adjust(
+        &mut self,
+        name: &str,
+        environment: &str,
+        user: Option<&str>,
+        credits: i64,
+    ) -> Answer<()> {
         let organization = self.organization(name)?;
         let cell = organization.current().books.cell(environment, user);
         if cell.own_used() + i128::from(credits) < 0 {
             return Err(Failure::Precondition);
         }
+        let books = &organization.current().books;
+        let total = books.sum(
+            |_, _| true,
+            |cell| i128::from(cell.used) + i128::from(cell.held),
+        );
+        if total + i128::from(credits) > i128::from(Credits::MAX.get()) {
+            return Err(Failure::Invalid);
+        }
         let cycle = organization.cycles.len() - 1;
         let (environment, user) = (environment.into(), user.map(Into::into));
-        let place = Place { organization: name.into(), cycle, environment, user, period: None };
+        let place = Place {
+            organization: name.into(),
+            cycle,
+            environment,
+            user,
+            period: None,
+        };
         self.book(&place, credits.into(), 0, self.now);
         self.look_after_commit(&place);
         Ok(())

@@ -55,19 +55,37 @@ pub fn allowance(books: &Books, payer: &Payer) -> i128 {
 /// How far a payer reaches for a class.
 pub fn reach(books: &Books, payer: &Payer, class: Class) -> i128 {
     let covered = books.base(payer) + books.share(payer) + books.extension_left();
-    if class == Class::Maker { covered } else { covered + allowance(books, payer) }
+    if class == Class::Maker {
+        covered
+    } else {
+        covered + allowance(books, payer)
+    }
 }
 
 pub fn figures(books: &Books, account: &Account) -> Figures {
     let (limit, used, drawn) = match account {
-        Account::User(name) => (books.limit(Some(name)), books.user_used(Some(name)), books.user_drawn(Some(name))),
-        Account::Environment(name) => {
-            (books.allocation(name), books.environment_used(name), books.environment_drawn(name))
-        }
+        Account::User(name) => (
+            books.limit(Some(name)),
+            books.user_used(Some(name)),
+            books.user_drawn(Some(name)),
+        ),
+        Account::Environment(name) => (
+            books.allocation(name),
+            books.environment_used(name),
+            books.environment_drawn(name),
+        ),
         Account::Pool => (books.pool_base(), books.pool_used(), books.pool_drawn()),
-        Account::Organization => (books.entitlement(), books.used(), books.used() + books.held()),
+        Account::Organization => (
+            books.entitlement(),
+            books.used(),
+            books.used() + books.held(),
+        ),
     };
-    Figures { limit, used, held: drawn - used }
+    Figures {
+        limit,
+        used,
+        held: drawn - used,
+    }
 }
 
 fn account_of(payer: &Payer) -> Account {
@@ -94,7 +112,13 @@ fn payer_cap(books: &Books, place: &Place, class: Class) -> Cap {
         account = Account::User(place.user.clone().expect("without a limit nobody pays"));
     }
     let figures = figures(books, &account);
-    Cap { account, headroom: headroom(class), run: headroom(Class::Run), trial: false, figures }
+    Cap {
+        account,
+        headroom: headroom(class),
+        run: headroom(Class::Run),
+        trial: false,
+        figures,
+    }
 }
 
 /// The organization, where it is over-allocated and the request takes base credits.
@@ -110,8 +134,13 @@ fn organization_cap(books: &Books, place: &Place) -> Option<Cap> {
     let left = books.entitlement() - books.base_drawn();
     let figures = figures(books, &Account::Organization);
     let headroom = left.max(0);
-    (base_left > 0 && left < base_left)
-        .then_some(Cap { account: Account::Organization, headroom, run: headroom, trial: false, figures })
+    (base_left > 0 && left < base_left).then_some(Cap {
+        account: Account::Organization,
+        headroom,
+        run: headroom,
+        trial: false,
+        figures,
+    })
 }
 
 impl Organization {
@@ -126,7 +155,13 @@ impl Organization {
             let account = Account::User(user.expect("has terms").into());
             let headroom = books.limit(user) - books.user_drawn(user);
             let figures = figures(books, &account);
-            caps.push(Cap { account, headroom, run: headroom, trial: false, figures });
+            caps.push(Cap {
+                account,
+                headroom,
+                run: headroom,
+                trial: false,
+                figures,
+            });
         }
         if let Some(period) = place.period {
             caps.push(self.trial_cap(place, period));
@@ -137,7 +172,11 @@ impl Organization {
         }
         let limited = user.is_some_and(|user| books.plan.users.contains_key(user));
         if books.pool_funds(&place.environment) && !books.plan.allow_unallocated && !limited {
-            return Route::Nobody(Reason::EntitlementNotAvailable, Account::Pool, figures(books, &Account::Pool));
+            return Route::Nobody(
+                Reason::EntitlementNotAvailable,
+                Account::Pool,
+                figures(books, &Account::Pool),
+            );
         }
         caps.push(payer_cap(books, place, class));
         caps.extend(organization_cap(books, place));
@@ -148,17 +187,34 @@ impl Organization {
         let user = place.user.clone().expect("trials are of users");
         let period = &self.trials[&user][period];
         let headroom = period.credits - period.used - period.held;
-        let figures = Figures { limit: period.credits, used: period.used, held: period.held };
-        Cap { account: Account::User(user), headroom, run: headroom, trial: true, figures }
+        let figures = Figures {
+            limit: period.credits,
+            used: period.used,
+            held: period.held,
+        };
+        Cap {
+            account: Account::User(user),
+            headroom,
+            run: headroom,
+            trial: true,
+            figures,
+        }
     }
 
     /// Nothing is purchased and nothing rolled over.
     fn nobody(&self, place: &Place) -> Route {
         let books = &self.cycles[place.cycle].books;
-        let periods = place.user.as_ref().and_then(|user| Some((user, self.trials.get(user)?.last()?)));
+        let periods = place
+            .user
+            .as_ref()
+            .and_then(|user| Some((user, self.trials.get(user)?.last()?)));
         match periods {
             Some((user, last)) if last.until <= self.seen => {
-                let figures = Figures { limit: last.credits, used: last.used, held: last.held };
+                let figures = Figures {
+                    limit: last.credits,
+                    used: last.used,
+                    held: last.held,
+                };
                 Route::Nobody(Reason::TrialExpired, Account::User(user.clone()), figures)
             }
             _ => {
@@ -198,13 +254,21 @@ impl Organization {
         let period = &self.trials[user][period];
         let limit = u(period.credits);
         let drawn = u(period.used + period.held);
-        state(standing::Account { used: u(period.used), limit, drawn, reach: Some(limit), covered: limit })
+        state(standing::Account {
+            used: u(period.used),
+            limit,
+            drawn,
+            reach: Some(limit),
+            covered: limit,
+        })
     }
 
     /// The worst of the user, if limited, and the payer.
     fn worst(&self, place: &Place, route: &Route) -> State {
         let books = &self.cycles[place.cycle].books;
-        let Route::Paid(_) = route else { return State::Blocked };
+        let Route::Paid(_) = route else {
+            return State::Blocked;
+        };
         let user = place.user.as_deref();
         let limited = user.filter(|user| books.plan.users.contains_key(*user));
         let of_user = limited.map(|user| self.user_state(books, user));
@@ -218,7 +282,16 @@ impl Organization {
         of_user.max(of_payer).unwrap_or_default()
     }
 
-    /// How the account that binds most stands.
+    /// The user whose set-aside pays at a place, while some of it is left.
+    fn set_aside_pays<'a>(&self, place: &'a Place) -> Option<&'a str> {
+        let books = &self.cycles[place.cycle].books;
+        let user = place.user.as_deref()?;
+        let left = books.limit(Some(user)) - books.user_pool_drawn(Some(user));
+        let pool_pays_next = books.plan.allow_unallocated && books.pool_funds(&place.environment);
+        (place.period.is_none() && pool_pays_next && left > 0).then_some(user)
+    }
+
+    /// How the account that binds most stands: the user while the set-aside pays, else the one with the least headroom.
     pub fn standing(&self, place: &Place, class: Class) -> Standing {
         let cycle = &self.cycles[place.cycle];
         let books = &cycle.books;
@@ -226,21 +299,15 @@ impl Organization {
         let (figures, available) = match &route {
             Route::Nobody(_, _, figures) => (*figures, 0),
             Route::Paid(caps) => {
-                let user = place.user.as_deref();
-                let limited = user.filter(|user| books.plan.users.contains_key(*user));
-                let of_user = limited.map(|user| {
-                    let headroom = books.limit(Some(user)) - books.user_drawn(Some(user));
-                    (headroom, figures(books, &Account::User(user.into())))
-                });
-                let payer = caps.iter().find(|cap| cap.trial).or_else(|| {
-                    let is_payer = |cap: &&Cap| cap.account == payer_cap(books, place, class).account;
-                    caps.iter().rev().find(is_payer)
-                });
-                let of_payer = payer.map(|cap| (cap.headroom, cap.figures));
-                // The first of equals.
-                let least = of_user.into_iter().chain(of_payer).min_by_key(|it| it.0).expect("somebody pays");
-                let available = caps.iter().map(|cap| cap.headroom).min().expect("somebody pays");
-                (least.1, available.max(0))
+                let least = caps
+                    .iter()
+                    .min_by_key(|cap| cap.headroom)
+                    .expect("somebody pays");
+                let figures = match self.set_aside_pays(place) {
+                    Some(user) => figures(books, &Account::User(user.into())),
+                    None => least.figures,
+                };
+                (figures, least.headroom.max(0))
             }
         };
         Standing {
@@ -254,12 +321,22 @@ impl Organization {
     }
 
     /// What is granted of `asked`, of which at least `needed` has to be.
-    pub fn verdict(&self, place: &Place, class: Class, asked: i128, needed: i128, now: Timestamp) -> Verdict {
+    pub fn verdict(
+        &self,
+        place: &Place,
+        class: Class,
+        asked: i128,
+        needed: i128,
+        now: Timestamp,
+    ) -> Verdict {
         let route = self.route(place, class);
         let (reason, account, figures, headroom) = match &route {
             Route::Nobody(reason, account, figures) => (*reason, account, *figures, 0),
             Route::Paid(caps) => {
-                let least = caps.iter().min_by_key(|cap| cap.headroom).expect("somebody pays");
+                let least = caps
+                    .iter()
+                    .min_by_key(|cap| cap.headroom)
+                    .expect("somebody pays");
                 if needed <= least.headroom {
                     return Verdict::Granted(asked.min(least.headroom));
                 }
@@ -287,11 +364,34 @@ impl Organization {
         }))
     }
 
+    /// Beyond the largest amount there is: the sidecar's own bound. Only the reason matters.
+    pub fn denial_of_too_much(&self, place: &Place, asked: i128) -> Box<Denial> {
+        let books = &self.cycles[place.cycle].books;
+        Box::new(Denial {
+            reason: Reason::ResourceLimit,
+            account: Account::Organization,
+            requested: u(asked),
+            limit: 0,
+            used: 0,
+            held: 0,
+            available: 0,
+            reset: books.span.end,
+            days_until_reset: 0,
+            scale: books.plan.scale,
+            state: State::Ok,
+        })
+    }
+
     /// How much more fits at a place.
     pub fn headroom(&self, place: &Place, class: Class) -> i128 {
         match self.route(place, class) {
             Route::Nobody(..) => 0,
-            Route::Paid(caps) => caps.iter().map(|cap| cap.headroom).min().expect("somebody pays").max(0),
+            Route::Paid(caps) => caps
+                .iter()
+                .map(|cap| cap.headroom)
+                .min()
+                .expect("somebody pays")
+                .max(0),
         }
     }
 }
@@ -300,7 +400,9 @@ impl Reference {
     /// Where a fresh request is booked.
     pub fn place(&self, organization: &str, environment: &str, user: Option<&str>) -> Place {
         let it = &self.organizations[organization];
-        let period = it.running(user, self.now).filter(|_| it.current().books.purchased == 0);
+        let period = it
+            .running(user, self.now)
+            .filter(|_| it.current().books.purchased == 0);
         Place {
             organization: organization.into(),
             cycle: it.cycles.len() - 1,

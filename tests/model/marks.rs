@@ -11,11 +11,23 @@ use super::{Event, Place, Reference};
 
 /// Every account of a cycle, in the order of notifications.
 pub fn accounts(books: &Books) -> BTreeSet<Account> {
-    let users = books.plan.users.keys().map(|name| Account::User(name.clone()));
-    let allocated = books.plan.environments.keys().filter(|name| !books.pool_funds(name));
+    let users = books
+        .plan
+        .users
+        .keys()
+        .map(|name| Account::User(name.clone()));
+    let allocated = books
+        .plan
+        .environments
+        .keys()
+        .filter(|name| !books.pool_funds(name));
     let environments = allocated.map(|name| Account::Environment(name.clone()));
     let pool = (books.allocated() + books.set_aside() > 0).then_some(Account::Pool);
-    users.chain(environments).chain(pool).chain([Account::Organization]).collect()
+    users
+        .chain(environments)
+        .chain(pool)
+        .chain([Account::Organization])
+        .collect()
 }
 
 fn marks<'a>(books: &'a Books, account: &Account) -> &'a Thresholds {
@@ -37,7 +49,10 @@ impl Reference {
             Account::Environment(place.environment.clone())
         };
         let user = place.user.clone().map(Account::User);
-        let looked_at = user.into_iter().chain([payer, Account::Organization]).collect();
+        let looked_at = user
+            .into_iter()
+            .chain([payer, Account::Organization])
+            .collect();
         let exist = accounts(books);
         let looked_at: BTreeSet<Account> = exist.intersection(&looked_at).cloned().collect();
         self.look(&place.organization, place.cycle, &looked_at);
@@ -61,9 +76,13 @@ impl Reference {
         for account in looked_at {
             let figures = figures(&cycle.books, account);
             for &percent in &marks(&cycle.books, account).0 {
-                let reached = figures.used > 0 && figures.used * 100 >= i128::from(percent) * figures.limit;
+                let reached =
+                    figures.used > 0 && figures.used * 100 >= i128::from(percent) * figures.limit;
                 if reached && cycle.fired.insert((account.clone(), percent)) {
-                    organization.notices.push(Notice::Threshold { account: account.clone(), percent });
+                    organization.notices.push(Notice::Threshold {
+                        account: account.clone(),
+                        percent,
+                    });
                 }
             }
         }

@@ -6,9 +6,9 @@
 // Three test binaries share these files, and each uses a part.
 #![allow(dead_code)]
 
-mod balance;
+pub mod balance;
 mod changes;
-mod decide;
+pub mod decide;
 mod holds;
 mod marks;
 mod time;
@@ -54,7 +54,11 @@ impl Failure {
 
     /// What the engine's errors can tell apart.
     pub fn kind(self) -> Self {
-        if self == Self::RefusedAllocation { Self::RefusedSum } else { self }
+        if self == Self::RefusedAllocation {
+            Self::RefusedSum
+        } else {
+            self
+        }
     }
 }
 
@@ -139,8 +143,10 @@ pub struct Hold {
     pub held: i128,
     pub expires: Timestamp,
     pub fate: Fate,
-    /// Extensions by their request ids: what was sent, what was answered.
-    pub extensions: BTreeMap<Id, (String, Reserved)>,
+    /// When it was settled, or expired.
+    pub ended: Option<Timestamp>,
+    /// Extensions by their request ids: what was sent, what was answered, when.
+    pub extensions: BTreeMap<Id, (String, Reserved, Timestamp)>,
 }
 
 /// Where a request is booked.
@@ -172,8 +178,12 @@ pub struct Known {
 
 #[derive(Clone, Debug)]
 pub enum What {
-    Hold { index: usize, first: Reserved },
-    Charge(Committed),
+    Hold {
+        index: usize,
+        first: Reserved,
+    },
+    /// The answer, and when it was given.
+    Charge(Committed, Timestamp),
 }
 
 pub fn u(amount: i128) -> u64 {
@@ -198,7 +208,9 @@ impl Reference {
     }
 
     pub fn organization(&self, name: &str) -> Answer<&Organization> {
-        self.organizations.get(name).ok_or(Failure::UnknownOrganization)
+        self.organizations
+            .get(name)
+            .ok_or(Failure::UnknownOrganization)
     }
 
     pub fn organization_mut(&mut self, name: &str) -> &mut Organization {
@@ -217,7 +229,9 @@ impl Reference {
 
     /// The cycles that still matter: the current one, and closed ones with open holds.
     pub fn open_cycles(&self, name: &str) -> Vec<&Books> {
-        let Ok(organization) = self.organization(name) else { return Vec::new() };
+        let Ok(organization) = self.organization(name) else {
+            return Vec::new();
+        };
         let last = organization.cycles.len() - 1;
         let with_holds: BTreeSet<usize> = self
             .holds
@@ -226,12 +240,18 @@ impl Reference {
             .map(|hold| hold.at.cycle)
             .chain([last])
             .collect();
-        with_holds.into_iter().map(|index| &organization.cycles[index].books).collect()
+        with_holds
+            .into_iter()
+            .map(|index| &organization.cycles[index].books)
+            .collect()
     }
 
     /// Books a change of a cell, and stores what the payer pays down.
     pub fn book(&mut self, place: &Place, used: i128, held: i128, at: Timestamp) {
-        let organization = self.organizations.get_mut(&place.organization).expect("looked up before");
+        let organization = self
+            .organizations
+            .get_mut(&place.organization)
+            .expect("looked up before");
         let cycle = &mut organization.cycles[place.cycle];
         cycle.settle_extension(at);
         let payer = cycle.books.payer_of(&place.environment);
@@ -267,7 +287,13 @@ impl Reference {
             }
         }
         let pots = cycle.pots(place);
-        self.events.extend(pots_before.iter().zip(&pots).filter(|(a, b)| b.1 > a.1).map(|(_, pot)| pot.0));
+        self.events.extend(
+            pots_before
+                .iter()
+                .zip(&pots)
+                .filter(|(a, b)| b.1 > a.1)
+                .map(|(_, pot)| pot.0),
+        );
     }
 }
 
@@ -275,7 +301,12 @@ impl Cycle {
     /// The extension as it can be used at an instant of this cycle.
     pub fn settle_extension(&mut self, at: Timestamp) {
         let at = self.books.span.clamp(at);
-        self.books.extension = self.extensions.iter().filter(|it| it.0 <= at).map(|it| it.1).sum();
+        self.books.extension = self
+            .extensions
+            .iter()
+            .filter(|it| it.0 <= at)
+            .map(|it| it.1)
+            .sum();
     }
 
     /// What each pot that could pay there has paid: for the count of what was tried.
@@ -312,7 +343,11 @@ pub trait Settle {
 impl Settle for Books {
     /// Who pays there, if no trial does.
     fn payer_of(&self, environment: &str) -> Payer {
-        if self.pool_funds(environment) { Payer::Pool } else { Payer::Environment(environment.into()) }
+        if self.pool_funds(environment) {
+            Payer::Pool
+        } else {
+            Payer::Environment(environment.into())
+        }
     }
 
     /// Stores what a payer pays down, or gives back.
@@ -343,17 +378,24 @@ impl Settle for Books {
     }
 
     fn cell(&self, environment: &str, user: Option<&str>) -> Cell {
-        self.cells.get(&(environment.into(), user.map(Into::into))).copied().unwrap_or_default()
+        self.cells
+            .get(&(environment.into(), user.map(Into::into)))
+            .copied()
+            .unwrap_or_default()
     }
 }
 
 impl Organization {
     pub fn current(&self) -> &Cycle {
-        self.cycles.last().expect("an organization has a current cycle")
+        self.cycles
+            .last()
+            .expect("an organization has a current cycle")
     }
 
     pub fn current_mut(&mut self) -> &mut Cycle {
-        self.cycles.last_mut().expect("an organization has a current cycle")
+        self.cycles
+            .last_mut()
+            .expect("an organization has a current cycle")
     }
 
     pub fn plan(&self) -> &Arc<OrganizationPlan> {

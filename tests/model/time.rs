@@ -20,17 +20,32 @@ fn in_force<'a>(
 }
 
 /// Purchased credits in force at an instant.
-pub fn purchased(plan: &OrganizationPlan, catalogue: &Catalogue, calendar: &Calendar, at: Timestamp) -> i128 {
+pub fn purchased(
+    plan: &OrganizationPlan,
+    catalogue: &Catalogue,
+    calendar: &Calendar,
+    at: Timestamp,
+) -> i128 {
     let mut total = 0;
     let mut seats: Vec<(&str, i128)> = Vec::new();
     for grant in in_force(plan, calendar, at) {
         match &grant.kind {
             GrantKind::Contract { credits, .. } => total += i128::from(credits.get()),
-            GrantKind::AddOn { count } => total += i128::from(*count) * i128::from(catalogue.add_on_credits.get()),
-            GrantKind::License { license, count, purchased } => {
+            GrantKind::AddOn { count } => {
+                total += i128::from(*count) * i128::from(catalogue.add_on_credits.get())
+            }
+            GrantKind::License {
+                license,
+                count,
+                purchased,
+            } => {
                 let terms = &catalogue.licenses[license];
                 let too_old = matches!((terms.counts_from, purchased), (Some(from), Some(bought)) if *bought < from);
-                let worth = if too_old { 0 } else { i128::from(*count) * i128::from(terms.credits.get()) };
+                let worth = if too_old {
+                    0
+                } else {
+                    i128::from(*count) * i128::from(terms.credits.get())
+                };
                 match seats.iter_mut().find(|it| it.0 == &**license) {
                     Some(sum) => sum.1 += worth,
                     None => seats.push((license, worth)),
@@ -40,7 +55,10 @@ pub fn purchased(plan: &OrganizationPlan, catalogue: &Catalogue, calendar: &Cale
     }
     for (license, worth) in seats {
         let terms = &catalogue.licenses[license];
-        let cap = terms.cap.filter(|_| terms.cap_enforced).map(|cap| i128::from(cap.get()));
+        let cap = terms
+            .cap
+            .filter(|_| terms.cap_enforced)
+            .map(|cap| i128::from(cap.get()));
         total += cap.map_or(worth, |cap| worth.min(cap));
     }
     total
@@ -50,9 +68,10 @@ pub fn purchased(plan: &OrganizationPlan, catalogue: &Catalogue, calendar: &Cale
 fn rollover_max(plan: &OrganizationPlan, calendar: &Calendar, at: Timestamp) -> i128 {
     in_force(plan, calendar, at)
         .map(|grant| match &grant.kind {
-            GrantKind::Contract { credits, rollover: Some(times) } => {
-                (i128::from(*times) - 1) * i128::from(credits.get())
-            }
+            GrantKind::Contract {
+                credits,
+                rollover: Some(times),
+            } => (i128::from(*times) - 1) * i128::from(credits.get()),
             _ => 0,
         })
         .sum()
@@ -62,13 +81,21 @@ impl Organization {
     /// When a grant begins or ends next, before the cycle does.
     fn next_edge(&self, after: Timestamp) -> Option<Timestamp> {
         let books = &self.current().books;
-        let spans = books.plan.grants.iter().map(|it| self.calendar.days_span(it.valid_from, it.valid_until));
-        spans.flat_map(|span| [span.start, span.end]).filter(|&at| after < at && at < books.span.end).min()
+        let spans = books
+            .plan
+            .grants
+            .iter()
+            .map(|it| self.calendar.days_span(it.valid_from, it.valid_until));
+        spans
+            .flat_map(|span| [span.start, span.end])
+            .filter(|&at| after < at && at < books.span.end)
+            .min()
     }
 
     /// When the next thing happens by itself: a grant's edge, or the end of the cycle.
     pub fn next_turn(&self, after: Timestamp) -> Timestamp {
-        self.next_edge(after).unwrap_or(self.current().books.span.end)
+        self.next_edge(after)
+            .unwrap_or(self.current().books.span.end)
     }
 }
 
@@ -111,8 +138,13 @@ impl Reference {
         self.book(&hold.at, 0, -hold.held, at);
         self.holds[index].held = 0;
         self.holds[index].fate = Fate::Expired;
+        self.holds[index].ended = Some(at);
         let last = self.organizations[&hold.at.organization].cycles.len() - 1;
-        self.events.push(if hold.at.cycle < last { Event::ExpiredAfterBoundary } else { Event::Expired });
+        self.events.push(if hold.at.cycle < last {
+            Event::ExpiredAfterBoundary
+        } else {
+            Event::Expired
+        });
     }
 
     fn turn(&mut self, name: &str, at: Timestamp) {
@@ -140,7 +172,10 @@ impl Reference {
 
     fn open_cycle(&mut self, name: &str, at: Timestamp) {
         let catalogue = self.plan.catalogue.clone();
-        let open_holds = self.holds.iter().any(|it| &*it.at.organization == name && matches!(it.fate, Fate::Open));
+        let open_holds = self
+            .holds
+            .iter()
+            .any(|it| &*it.at.organization == name && matches!(it.fate, Fate::Open));
         let organization = self.organization_mut(name);
         let closing = &organization.current().books;
         let unused = (closing.entitlement() - closing.used() - closing.held()).max(0);
@@ -148,14 +183,28 @@ impl Reference {
         let plan = closing.plan.clone();
         let calendar_changes = organization.calendar != plan.calendar;
         organization.calendar = plan.calendar;
-        let span = CycleSpan { start: at, end: plan.calendar.cycle_at(at).end };
+        let span = CycleSpan {
+            start: at,
+            end: plan.calendar.cycle_at(at).end,
+        };
         let purchased = u(purchased(&plan, &catalogue, &plan.calendar, at));
         let rolled_over = unused.min(max);
         let books = Books::new(plan, span, purchased, u(rolled_over));
-        organization.cycles.push(Cycle { books, fired: Default::default(), extensions: Vec::new() });
-        self.events.push(if open_holds { Event::BoundaryWithOpenHolds } else { Event::Boundary });
-        self.events.extend(calendar_changes.then_some(Event::CalendarChanged));
-        self.events.extend((rolled_over > 0).then_some(Event::RolledOver));
-        self.events.extend((max > 0 && unused > max).then_some(Event::RolloverCapped));
+        organization.cycles.push(Cycle {
+            books,
+            fired: Default::default(),
+            extensions: Vec::new(),
+        });
+        self.events.push(if open_holds {
+            Event::BoundaryWithOpenHolds
+        } else {
+            Event::Boundary
+        });
+        self.events
+            .extend(calendar_changes.then_some(Event::CalendarChanged));
+        self.events
+            .extend((rolled_over > 0).then_some(Event::RolledOver));
+        self.events
+            .extend((max > 0 && unused > max).then_some(Event::RolloverCapped));
     }
 }

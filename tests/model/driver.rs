@@ -1,0 +1,329 @@
+//! One world: an engine, one rebuilt from its facts, and the reference, driven by the same random orders.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use quotad::domain::books::{Books, derive};
+use quotad::domain::names::Name;
+use quotad::domain::time::Timestamp;
+use quotad::engine::order::Id;
+use quotad::engine::recorder::Forgetful;
+use quotad::engine::{Bounds, Engine};
+
+use crate::generate::Generator;
+use crate::orders::{Order, Outcome};
+use crate::plans::ORGANIZATIONS;
+use crate::reference::{Fate, Reference, What};
+use crate::rules::{Coverage, Rule};
+use crate::world::{Chance, Collecting, SetClock};
+
+/// Lines of history that a failure shows.
+const HISTORY: usize = 80;
+
+/// What went wrong, with the way there.
+pub type Mismatch = String;
+
+pub struct World {
+    pub seed: u64,
+    pub step: u64,
+    clock: Arc<SetClock>,
+    facts: Arc<Collecting>,
+    engine: Engine,
+    rebuilt: Engine,
+    pub reference: Reference,
+    generator: Generator,
+    pub coverage: Coverage,
+    history: VecDeque<String>,
+    /// Organizations in whose shard nothing happened since the clock moved: the engine is free not to know yet.
+    asleep: BTreeSet<&'static str>,
+}
+
+impl World {
+    pub fn new(seed: u64) -> Self {
+        let mut chance = Chance(seed);
+        let generator = Generator::new(&mut chance);
+        let now = generator.start;
+        let clock = Arc::new(SetClock::new(now));
+        let facts = Arc::new(Collecting::default());
+        let bounds = Bounds::default();
+        Self {
+            seed,
+            step: 0,
+            engine: Engine::new(bounds, seed, clock.clone(), facts.clone()),
+            rebuilt: Engine::new(bounds, seed, clock.clone(), Arc::new(Forgetful)),
+            clock,
+            facts,
+            reference: Reference::new(now),
+            generator,
+            coverage: Coverage {
+                worlds: 1,
+                ..Coverage::default()
+            },
+            history: VecDeque::new(),
+            asleep: BTreeSet::new(),
+        }
+    }
+
+    pub fn run(&mut self, operations: u64) -> Result<(), Mismatch> {
+        let mut chance = Chance(self.seed ^ 0x5EED);
+        while self.reference.organizations.is_empty() {
+            let plan = self.generator.first_plan(&mut chance);
+            self.operate(&Order::Plan(Arc::new(plan)), true)?;
+        }
+        for _ in 0..operations {
+            if self.generator.moves_time(&mut chance, &self.reference) {
+                self.move_time(&mut chance)?;
+            }
+            let (order, fresh) = self.generator.order(&mut chance, &mut self.reference);
+            self.operate(&order, fresh)?;
+        }
+        self.wake()?;
+        self.compare_rebuilt()
+    }
+
+    fn move_time(&mut self, chance: &mut Chance) -> Result<(), Mismatch> {
+        let to = self.generator.instant(chance, &self.reference);
+        self.clock.set(to);
+        self.reference.advance_to(to);
+        self.asleep = ORGANIZATIONS.into();
+        self.note(format!("clock {}", to.to_utc()));
+        if chance.percent(60) {
+            self.wake()?;
+        }
+        self.forget();
+        Ok(())
+    }
+
+    /// Lets the engine do what is due everywhere, and compares everything.
+    fn wake(&mut self) -> Result<(), Mismatch> {
+        self.engine
+            .tick()
+            .map_err(|error| self.report(&format!("tick: {error}")))?;
+        self.asleep.clear();
+        self.replay();
+        for name in ORGANIZATIONS {
+            self.compare(name)?;
+        }
+        Ok(())
+    }
+
+    /// What was settled longer ago than is remembered is unknown from now on.
+    fn forget(&mut self) {
+        let now = self.reference.now;
+        let long_ago = now.minus(self.generator.surely_forgotten());
+        if self.asleep.is_empty() {
+            let reference = &mut self.reference;
+            let holds = &reference.holds;
+            let before = reference.ids.len();
+            reference.ids.retain(|_, known| match known.what {
+                What::Hold { index, .. } => holds[index].ended.is_none_or(|at| at > long_ago),
+                What::Charge(_, at) => at > long_ago,
+            });
+            for _ in reference.ids.len()..before {
+                self.coverage.count(Rule::Forgotten);
+            }
+        }
+    }
+
+    fn operate(&mut self, order: &Order, fresh: bool) -> Result<(), Mismatch> {
+        self.step += 1;
+        let fate_before = self.fate(order);
+        self.note(format!("{order:?}"));
+        let (came, given) = order.on_engine(&self.engine);
+        let expected = order.on_reference_exact(&mut self.reference, given.unwrap_or_default());
+        self.replay();
+        self.note(format!("    -> {came:?}"));
+        let fresh = fresh && fate_before;
+        let same = match fresh {
+            true => came == expected.clone().as_the_engine_says(),
+            false => {
+                came.clone().without_standing()
+                    == expected.clone().as_the_engine_says().without_standing()
+            }
+        };
+        if !same {
+            return Err(self.report(&format!("the reference answers\n           {expected:?}")));
+        }
+        self.coverage.operations += 1;
+        self.coverage.outcome(order, &expected, fresh);
+        self.generator
+            .observe(order, &expected, given, &mut self.coverage);
+        for event in std::mem::take(&mut self.reference.events) {
+            self.coverage.event(event);
+        }
+        match (order, self.organization_of(order)) {
+            (Order::Plan(_), _) => self.wake()?,
+            (_, Some(name)) => {
+                self.asleep.remove(name);
+                self.compare(name)?;
+            }
+            _ => {}
+        }
+        if self.step.is_multiple_of(4) {
+            self.compare_rebuilt()
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Whether a settlement is the first of its hold.
+    fn fate(&self, order: &Order) -> bool {
+        let (Order::Commit { id, .. } | Order::Release { id }) = order else {
+            return true;
+        };
+        match self.reference.ids.get(id).map(|known| &known.what) {
+            Some(What::Hold { index, .. }) => {
+                matches!(
+                    self.reference.holds[*index].fate,
+                    Fate::Open | Fate::Expired
+                )
+            }
+            _ => true,
+        }
+    }
+
+    fn organization_of(&self, order: &Order) -> Option<&'static str> {
+        let by_hold = |id: &Id| match &self.reference.ids.get(id)?.what {
+            What::Hold { index, .. } => Some(self.reference.holds[*index].at.organization.clone()),
+            What::Charge(..) => None,
+        };
+        let name = match order {
+            Order::Commit { id, .. } | Order::Release { id } | Order::Extend { id, .. } => {
+                by_hold(id)?
+            }
+            other => other.organization()?.into(),
+        };
+        ORGANIZATIONS.into_iter().find(|it| **it == *name)
+    }
+
+    /// Rebuilds from what was recorded.
+    fn replay(&mut self) {
+        for fact in self.facts.take() {
+            self.rebuilt.apply(&fact);
+        }
+    }
+
+    /// Counters, cells and notices of one organization: engine, derivation and reference.
+    fn compare(&mut self, organization: &'static str) -> Result<(), Mismatch> {
+        if self.asleep.contains(organization)
+            || !self.reference.organizations.contains_key(organization)
+        {
+            return Ok(());
+        }
+        let name = Name::parse(organization).expect("a valid name");
+        let fired = self
+            .engine
+            .notices(name)
+            .map_err(|error| self.report(&error.to_string()))?;
+        // The question itself may have let something happen.
+        self.replay();
+        let expected = self
+            .reference
+            .notices(organization)
+            .expect("it has the organization");
+        if fired != expected {
+            return Err(self.report(&format!(
+                "{organization} fired {fired:?}\n  the reference  {expected:?}"
+            )));
+        }
+        self.coverage.notices(&fired);
+        let rebuilt_fired = self
+            .rebuilt
+            .notices(name)
+            .map_err(|error| self.report(&error.to_string()))?;
+        if fired != rebuilt_fired {
+            return Err(self.report(&format!(
+                "{organization} fired {fired:?}, rebuilt {rebuilt_fired:?}"
+            )));
+        }
+        let books = self
+            .engine
+            .export(name)
+            .map_err(|error| self.report(&error.to_string()))?;
+        let counters = self
+            .engine
+            .counters(name)
+            .map_err(|error| self.report(&error.to_string()))?;
+        for (books, counters) in books.iter().zip(&counters) {
+            let derived = derive(books);
+            if derived != *counters {
+                return Err(self.report(&format!(
+                    "{organization} counts\n  {counters:?}\n  derived\n  {derived:?}"
+                )));
+            }
+        }
+        self.compare_books(organization, &books)
+    }
+
+    fn compare_books(&self, organization: &'static str, books: &[Books]) -> Result<(), Mismatch> {
+        for expected in self.reference.open_cycles(organization) {
+            if !books.iter().any(|it| it.span == expected.span) {
+                return Err(self.report(&format!(
+                    "{organization} has no books of {:?}",
+                    expected.span
+                )));
+            }
+        }
+        let cycles = &self.reference.organizations[organization].cycles;
+        for came in books {
+            let expected = cycles
+                .iter()
+                .find(|it| it.books.span == came.span)
+                .map(|it| &it.books);
+            if expected != Some(came) {
+                let message = format!(
+                    "{organization} has the books\n  {came:?}\n  the reference\n  {expected:?}"
+                );
+                return Err(self.report(&message));
+            }
+        }
+        Ok(())
+    }
+
+    fn compare_rebuilt(&mut self) -> Result<(), Mismatch> {
+        self.coverage.rebuilt += 1;
+        let (live, rebuilt) = (self.engine.fingerprint(), self.rebuilt.fingerprint());
+        if live == rebuilt {
+            return Ok(());
+        }
+        let differ = live.iter().zip(&rebuilt).find(|(a, b)| a != b);
+        Err(self.report(&format!(
+            "the engine rebuilt from the facts differs ({} and {} lines): {differ:#?}",
+            live.len(),
+            rebuilt.len()
+        )))
+    }
+
+    fn note(&mut self, line: String) {
+        if self.history.len() == HISTORY {
+            self.history.pop_front();
+        }
+        self.history.push_back(format!("{:>6} {line}", self.step));
+    }
+
+    pub fn report(&self, problem: &str) -> Mismatch {
+        let lines: Vec<_> = self.history.iter().map(String::as_str).collect();
+        format!(
+            "seed {}, step {}, now {}\nplan: {:?}\n{}\n{problem}",
+            self.seed,
+            self.step,
+            Timestamp::to_utc(self.reference.now),
+            self.reference
+                .organizations
+                .iter()
+                .map(|(name, it)| (name, it.plan()))
+                .collect::<Vec<_>>(),
+            lines.join("\n"),
+        )
+    }
+}
+
+impl Outcome {
+    /// The engine's errors do not tell the two refusals of a plan apart.
+    pub fn as_the_engine_says(self) -> Self {
+        match self {
+            Self::Failed(failure) => Self::Failed(failure.kind()),
+            other => other,
+        }
+    }
+}
