@@ -35,6 +35,9 @@ use rules::{Coverage, Rule};
 /// Orders in one world: enough for several cycles, few enough that a failure is read in full.
 const OPERATIONS_A_WORLD: u64 = 500;
 
+/// A run without further words: enough that every rule meets its minimum.
+const OPERATIONS: u64 = 300_000;
+
 /// Each rule is at work at least so often in a run of 100,000 operations.
 const EACH_RULE_MIN: u64 = 1_000;
 
@@ -76,10 +79,10 @@ fn the_engine_answers_as_the_rule_book_does() {
         variable("QUOTAD_MODEL_SEED"),
         variable("QUOTAD_MODEL_OPERATIONS"),
     ) {
-        (None, None) => (1, 105_000),
+        (None, None) => (1, OPERATIONS),
         (seed, operations) => (
             seed.unwrap_or_else(fresh_seed),
-            operations.unwrap_or(105_000),
+            operations.unwrap_or(OPERATIONS),
         ),
     };
     println!("model: seed {seed}");

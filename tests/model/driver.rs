@@ -159,7 +159,7 @@ impl World {
             }
             _ => {}
         }
-        if self.step.is_multiple_of(4) {
+        if self.step.is_multiple_of(8) {
             self.compare_rebuilt()
         } else {
             Ok(())

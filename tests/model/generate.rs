@@ -19,7 +19,25 @@ use crate::world::Chance;
 const SURELY_REMEMBERED: Duration = Duration::from_secs(14 * 60);
 const SURELY_FORGOTTEN: Duration = Duration::from_secs(16 * 60);
 
+/// What a world is about: some rules meet too seldom where everything happens alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Theme {
+    Plain,
+    /// Little or nothing is purchased.
+    Trials,
+    /// Overage is allowed and extensions are requested.
+    Extensions,
+    /// Denials are only counted.
+    Shadow,
+    /// Grants end and are taken away under what is set aside.
+    Shrinking,
+    /// Holds live over boundaries.
+    Boundaries,
+}
+
 pub struct Generator {
+    theme: Theme,
+    tries: std::cell::Cell<u32>,
     pub start: Timestamp,
     planner: Planner,
     organizations: usize,
@@ -35,12 +53,30 @@ impl Generator {
         // 2026-10-20T00:00:00Z and up to 60 days on: month ends and changes of local time are near.
         let start =
             Timestamp::from_millis(1_792_454_400_000).plus(Duration::from_secs(hours * 3_600));
+        let theme = chance.pick(&[
+            Theme::Plain,
+            Theme::Trials,
+            Theme::Trials,
+            Theme::Extensions,
+            Theme::Extensions,
+            Theme::Shadow,
+            Theme::Shrinking,
+            Theme::Shrinking,
+            Theme::Boundaries,
+            Theme::Boundaries,
+            Theme::Boundaries,
+        ]);
         let planner = Planner {
             around: start,
-            poor: chance.percent(14),
+            theme,
         };
-        let organizations = chance.pick(&[1, 1, 2, 3]);
+        let organizations = match theme {
+            Theme::Trials => 3,
+            _ => chance.pick(&[1, 1, 2, 3]),
+        };
         Self {
+            theme,
+            tries: Default::default(),
             start,
             planner,
             organizations,
@@ -49,8 +85,18 @@ impl Generator {
         }
     }
 
+    /// The first plan; what sets too much aside is refused a few times, then nothing is set aside.
     pub fn first_plan(&self, chance: &mut Chance) -> Plan {
-        self.planner.plan(chance, self.organizations)
+        self.tries.set(self.tries.get() + 1);
+        let mut plan = self.planner.plan(chance, self.organizations);
+        if self.tries.get() > 5 {
+            for terms in plan.organizations.values_mut() {
+                let terms = Arc::make_mut(terms);
+                terms.environments.clear();
+                terms.users.clear();
+            }
+        }
+        plan
     }
 
     pub fn surely_forgotten(&self) -> Duration {
@@ -58,10 +104,10 @@ impl Generator {
     }
 
     pub fn moves_time(&self, chance: &mut Chance, reference: &Reference) -> bool {
-        chance.percent(if reference.expiries.is_empty() {
-            12
-        } else {
-            16
+        chance.percent(match self.theme {
+            Theme::Boundaries => 12,
+            Theme::Trials => 12,
+            _ => 9,
         })
     }
 
@@ -90,19 +136,30 @@ impl Generator {
             .filter(|at| *at > now)
             .min();
         let second = Duration::from_secs(1);
-        let to = match chance.below(20) {
+        let quiet = reference.expiries.is_empty();
+        let to = match chance.below(24) {
+            0..20 if self.theme == Theme::Boundaries && chance.percent(30) => {
+                let left = end.since(now);
+                if quiet && left > Duration::from_secs(3_600) {
+                    end.minus(second * u32::try_from(chance.between(1, 2_000)).expect("small"))
+                } else {
+                    end
+                }
+            }
             0..2 => now.plus(Duration::from_nanos(1)),
-            2..4 => now.plus(second * u32::try_from(chance.between(1, 90)).expect("small")),
-            4..7 => next,
-            7 => next.just_before(),
-            8 => next.plus(Duration::from_nanos(1)),
-            9..11 => usable.unwrap_or(next),
-            11 => usable.map_or(now, Timestamp::just_before),
-            12..14 => trial_end.unwrap_or(next),
-            14 => end.minus(second * u32::try_from(chance.between(1, 3_000)).expect("small")),
-            15 => end.just_before(),
-            16..18 => end,
-            18 => now.plus(SURELY_FORGOTTEN),
+            2..5 => now.plus(second * u32::try_from(chance.between(1, 90)).expect("small")),
+            5..8 => next,
+            8 => next.just_before(),
+            9 => next.plus(Duration::from_nanos(1)),
+            10..14 => usable.unwrap_or_else(|| now.plus(second)),
+            14 => usable.map_or(now, Timestamp::just_before),
+            15..17 => trial_end.unwrap_or_else(|| now.plus(second)),
+            17..19 => now.plus(second * u32::try_from(chance.between(60, 600)).expect("small")),
+            19 => end.just_before(),
+            20 => end,
+            21 if self.theme == Theme::Boundaries => end,
+            21..23 => now.plus(second),
+            _ if chance.percent(50) => now.plus(SURELY_FORGOTTEN),
             // Over several boundaries at once.
             _ => end.plus(second * u32::try_from(chance.between(0, 300_000)).expect("small")),
         };
@@ -196,14 +253,19 @@ impl Generator {
     /// The next order, and whether it was not sent before.
     pub fn order(&mut self, chance: &mut Chance, reference: &mut Reference) -> (Order, bool) {
         let who = self.who(chance, reference);
+        let known = reference.organizations.len();
+        let organization = match chance.percent(1) {
+            true => "nobody",
+            false => chance.pick(&ORGANIZATIONS[..known]),
+        };
         let order = match chance.below(100) {
-            0..25 => self.reserve(chance, reference, who),
-            25..41 => {
+            0..24 => self.reserve(chance, reference, who),
+            24..37 => {
                 let (cost, ..) = self.cost(chance, reference, who);
-                let id = chance.percent(35).then(|| chance.id());
+                let id = chance.percent(45).then(|| chance.id());
                 Order::Charge { who, cost, id }
             }
-            41..49 => {
+            37..43 => {
                 let (cost, class, price) = self.cost(chance, reference, who);
                 Order::Check {
                     who,
@@ -211,28 +273,21 @@ impl Generator {
                     min: self.min(chance, class, price),
                 }
             }
-            49..63 => self.commit(chance, reference),
-            63..68 => Order::Release {
-                id: self.hold(chance, reference),
+            43..57 => self.commit(chance, reference, who),
+            57..62 => match self.hold(chance, reference) {
+                Some(id) => Order::Release { id },
+                None => self.reserve(chance, reference, who),
             },
-            68..74 => self.extend(chance, reference),
-            74..79 => Order::Balance {
-                organization: who.organization,
+            62..69 => self.extend(chance, reference, who),
+            69..73 => Order::Balance {
+                organization,
                 whose: whose(chance),
             },
-            79..89 => self.plan(chance, reference),
-            89..91 => Order::RequestExtension {
-                organization: who.organization,
-            },
-            91..93 => Order::StartTrial {
-                organization: who.organization,
-                user: chance.pick(&USERS),
-            },
-            93..95 => Order::RenewTrial {
-                organization: who.organization,
-                user: chance.pick(&USERS),
-            },
-            95..97 => {
+            73..81 => self.plan(chance, reference),
+            81..84 => self.request(chance, organization),
+            84..87 if self.theme == Theme::Extensions => Order::RequestExtension { organization },
+            84..87 => self.trial(chance, organization),
+            87..89 => {
                 let credits = i64::try_from(chance.between(1, 25)).expect("small");
                 Order::Adjust {
                     who,
@@ -246,6 +301,22 @@ impl Generator {
             _ => return self.again(chance, reference),
         };
         (order, true)
+    }
+
+    fn request(&self, chance: &mut Chance, organization: &'static str) -> Order {
+        match self.theme {
+            Theme::Trials => self.trial(chance, organization),
+            _ if chance.percent(70) => Order::RequestExtension { organization },
+            _ => self.trial(chance, organization),
+        }
+    }
+
+    fn trial(&self, chance: &mut Chance, organization: &'static str) -> Order {
+        let user = chance.pick(&USERS);
+        match chance.percent(50) {
+            true => Order::StartTrial { organization, user },
+            false => Order::RenewTrial { organization, user },
+        }
     }
 
     fn min(&self, chance: &mut Chance, class: Class, price: u64) -> Option<u64> {
@@ -263,6 +334,9 @@ impl Generator {
         let (cost, class, price) = self.cost(chance, reference, who);
         let min = self.min(chance, class, price);
         let ttl = match chance.below(10) {
+            0..8 if self.theme == Theme::Boundaries => {
+                Some(Duration::from_secs(chance.between(1_800, 3_600)))
+            }
             0..3 => None,
             3 => Some(Duration::from_nanos(1)),
             4..6 => Some(Duration::from_secs(chance.between(1, 60))),
@@ -282,7 +356,7 @@ impl Generator {
     }
 
     /// A hold that is open, expired or settled, not so long ago that it might be forgotten; or an id that is none's.
-    fn hold(&mut self, chance: &mut Chance, reference: &Reference) -> Id {
+    fn hold(&self, chance: &mut Chance, reference: &Reference) -> Option<Id> {
         let recent = reference.now.minus(SURELY_REMEMBERED);
         let forgotten = |id: &Id| !reference.ids.contains_key(id);
         let ended = |id: &Id| match reference.ids.get(id).map(|it| &it.what) {
@@ -290,12 +364,12 @@ impl Generator {
             _ => None,
         };
         if chance.percent(4) {
-            return chance.id();
+            return Some(chance.id());
         }
         if chance.percent(2)
             && let Some(id) = self.holds.iter().copied().find(forgotten)
         {
-            return id;
+            return Some(id);
         }
         let usable: Vec<Id> = self
             .holds
@@ -317,13 +391,15 @@ impl Generator {
             0..6 if !open.is_empty() => open,
             6..9 if !expired.is_empty() => expired,
             _ if !usable.is_empty() => usable,
-            _ => return chance.id(),
+            _ => return None,
         };
-        chance.pick(&of)
+        Some(chance.pick(&of))
     }
 
-    fn commit(&mut self, chance: &mut Chance, reference: &mut Reference) -> Order {
-        let id = self.hold(chance, reference);
+    fn commit(&self, chance: &mut Chance, reference: &mut Reference, who: Who) -> Order {
+        let Some(id) = self.hold(chance, reference) else {
+            return self.reserve(chance, reference, who);
+        };
         let excess = if chance.percent(25) {
             Excess::Reject
         } else {
@@ -362,8 +438,10 @@ impl Generator {
         Order::Commit { id, actual, excess }
     }
 
-    fn extend(&mut self, chance: &mut Chance, reference: &mut Reference) -> Order {
-        let id = self.hold(chance, reference);
+    fn extend(&self, chance: &mut Chance, reference: &mut Reference, who: Who) -> Order {
+        let Some(id) = self.hold(chance, reference) else {
+            return self.reserve(chance, reference, who);
+        };
         let fits = match reference.ids.get(&id).map(|it| &it.what) {
             Some(What::Hold { index, .. }) => {
                 let hold = reference.holds[*index].clone();
@@ -374,7 +452,15 @@ impl Generator {
             }
             _ => 0,
         };
+        let in_closed_cycle = match reference.ids.get(&id).map(|it| &it.what) {
+            Some(What::Hold { index, .. }) => {
+                let place = &reference.holds[*index].at;
+                place.cycle + 1 < reference.organizations[&place.organization].cycles.len()
+            }
+            _ => false,
+        };
         let additional = match chance.below(8) {
+            0..6 if in_closed_cycle => 0,
             0..2 => fits + 1,
             2 => fits,
             3..5 => chance.between(1, fits.max(2)),

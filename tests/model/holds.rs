@@ -64,6 +64,7 @@ impl Reference {
     /// What the rules say, and whether shadow mode softened it.
     fn judge(&mut self, place: &Place, class: Class, asked: i128, needed: i128) -> (Verdict, bool) {
         if class == Class::Free {
+            self.events.push(Event::FreeNeverRefused);
             return (Verdict::Granted(0), false);
         }
         let organization = &self.organizations[&place.organization];
@@ -80,6 +81,9 @@ impl Reference {
                 self.organizations[&place.organization].denial_of_too_much(place, asked);
             denial.days_until_reset = 0;
             return (Verdict::Denied(denial), softened);
+        }
+        if class == Class::Maker && !softened {
+            self.events.push(Event::MakerGranted);
         }
         (Verdict::Granted(granted), softened)
     }
@@ -298,6 +302,9 @@ impl Reference {
             };
             return Ok(Decision::Denied(denial));
         }
+        if excess > 0 && !late {
+            self.events.push(Event::CommitAboveHold);
+        }
         self.expiries.remove(&(hold.expires, index));
         self.book(&hold.at, actual, -hold.held, self.now);
         self.look_after_commit(&hold.at);
@@ -325,7 +332,8 @@ impl Reference {
         match hold.fate {
             Fate::Released(first) => return Ok(first),
             Fate::Committed(_) => return Err(Failure::Precondition),
-            Fate::Open | Fate::Expired => {}
+            Fate::Expired => self.events.push(Event::ReleasedExpired),
+            Fate::Open => {}
         }
         self.settle(&hold.at.organization, self.now);
         self.expiries.remove(&(hold.expires, index));
@@ -362,6 +370,10 @@ impl Reference {
             return Err(Failure::Precondition);
         }
         self.settle(&hold.at.organization, self.now);
+        let last = self.organizations[&hold.at.organization].cycles.len() - 1;
+        if order.additional == Credits::ZERO && hold.at.cycle < last {
+            self.events.push(Event::ExtendLengthensClosed);
+        }
         let additional = if hold.class == Class::Free {
             0
         } else {

@@ -16,6 +16,7 @@ use quotad::domain::plan::{
 use quotad::domain::rates::{Class, Operation, Rate, RateCard};
 use quotad::domain::time::Timestamp;
 
+use crate::generate::Theme;
 use crate::world::Chance;
 
 pub const ORGANIZATIONS: [&str; 3] = ["acme", "beta", "gamma"];
@@ -28,7 +29,7 @@ pub const OPERATIONS: [&str; 4] = ["run", "edit", "tokens", "preview"];
 #[derive(Clone, Debug)]
 pub struct Planner {
     pub around: Timestamp,
-    pub poor: bool,
+    pub theme: Theme,
 }
 
 impl Planner {
@@ -61,7 +62,7 @@ impl Planner {
             trial: trial(chance),
             ..OrganizationPlan::default()
         };
-        if !self.poor {
+        if self.theme != Theme::Trials {
             for _ in 0..chance.between(1, 3) {
                 plan.grants.push(self.grant(chance));
             }
@@ -76,7 +77,44 @@ impl Planner {
                 plan.users.insert((*name).into(), user(chance));
             }
         }
+        self.bend(chance, &mut plan);
         plan
+    }
+
+    /// Bends a plan to what the world is about.
+    fn bend(&self, chance: &mut Chance, plan: &mut OrganizationPlan) {
+        match self.theme {
+            Theme::Extensions => {
+                plan.overage = lenient(chance);
+                for environment in plan.environments.values_mut() {
+                    // B1
+                    if environment.allocation.get() > 0 {
+                        environment.overage = lenient(chance);
+                    }
+                }
+                plan.extension.credits = credits(chance.between(1, 15));
+                plan.extension.delay = Duration::from_secs(chance.pick(&[0, 1, 60]));
+                plan.extension.per_cycle = 3;
+                plan.extension.per_year = 12;
+            }
+            Theme::Shadow if chance.percent(85) => plan.enforcement = Enforcement::Shadow,
+            Theme::Trials => {
+                plan.enforcement = Enforcement::Enforce;
+                plan.trial.days = 1;
+                plan.trial.renewals = 2;
+                plan.trial.credits = credits(chance.between(3, 15));
+            }
+            Theme::Shrinking if !plan.grants.is_empty() && chance.percent(25) => {
+                plan.grants.pop();
+            }
+            Theme::Boundaries => {
+                plan.calendar.rule = Rule::Days {
+                    days: 1,
+                    from: self.around,
+                }
+            }
+            _ => {}
+        }
     }
 
     fn calendar(&self, chance: &mut Chance) -> Calendar {
@@ -102,8 +140,11 @@ impl Planner {
     }
 
     fn day(&self, chance: &mut Chance) -> NaiveDate {
-        let date = self.around.to_utc().date_naive() - Days::new(2);
-        date + Days::new(chance.between(0, 10))
+        let date = self.around.to_utc().date_naive();
+        match self.theme {
+            Theme::Shrinking => date + Days::new(chance.between(0, 4)),
+            _ => date - Days::new(2) + Days::new(chance.between(0, 10)),
+        }
     }
 
     pub fn grant(&self, chance: &mut Chance) -> Grant {
@@ -121,9 +162,14 @@ impl Planner {
                 purchased: chance.percent(60).then(|| self.day(chance)),
             },
         };
-        let valid_from = chance.percent(25).then(|| self.day(chance));
+        let (from, until) = if self.theme == Theme::Shrinking {
+            (20, 60)
+        } else {
+            (25, 35)
+        };
+        let valid_from = chance.percent(from).then(|| self.day(chance));
         let valid_until = chance
-            .percent(35)
+            .percent(until)
             .then(|| self.day(chance))
             .map(|day| valid_from.map_or(day, |it| it.max(day)));
         Grant {
@@ -151,6 +197,9 @@ impl Planner {
         for _ in 0..chance.pick(&[1, 1, 1, 2, 4]) {
             self.change_one(chance, &mut terms);
         }
+        if chance.percent(50) && self.theme != Theme::Boundaries {
+            self.bend(chance, &mut terms);
+        }
         plan.organizations.insert(name.clone(), Arc::new(terms));
         plan
     }
@@ -173,7 +222,9 @@ impl Planner {
             11 => {
                 terms.users.remove(chance.pick(&USERS));
             }
-            12..14 if !self.poor => terms.grants.push(self.grant(chance)),
+            12..14 if self.theme != Theme::Trials || chance.percent(30) => {
+                terms.grants.push(self.grant(chance))
+            }
             14..16 => {
                 if !terms.grants.is_empty() {
                     let last = terms.grants.len() as u64;
@@ -197,6 +248,9 @@ impl Planner {
             22 => terms.trial = trial(chance),
             _ => terms.calendar = self.calendar(chance),
         }
+        if self.theme == Theme::Boundaries && chance.percent(20) {
+            terms.calendar = self.calendar(chance);
+        }
     }
 }
 
@@ -209,6 +263,13 @@ fn overage(chance: &mut Chance) -> Overage {
         0..4 => Overage::Hard,
         4..7 => Overage::Soft(credits(chance.between(0, 25))),
         _ => Overage::Grace(u32::try_from(chance.between(0, 60)).expect("small")),
+    }
+}
+
+fn lenient(chance: &mut Chance) -> Overage {
+    match chance.percent(50) {
+        true => Overage::Soft(credits(chance.between(5, 40))),
+        false => Overage::Grace(u32::try_from(chance.between(40, 200)).expect("small")),
     }
 }
 

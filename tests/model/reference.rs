@@ -88,6 +88,11 @@ pub enum Event {
     OverAllocatedCapBinds,
     CommitInClosedCycle,
     MarkByChange,
+    CommitAboveHold,
+    ReleasedExpired,
+    ExtendLengthensClosed,
+    FreeNeverRefused,
+    MakerGranted,
 }
 
 #[derive(Clone, Debug)]
@@ -277,12 +282,12 @@ impl Reference {
         }
         if before != (cycle.books.paid(&payer), cycle.books.drawn(&payer)) {
             let share_before = cycle.books.share(&payer);
-            let grown = used + held > 0;
+            let grown = (used + held).max(0);
             cycle.books.store_share(&payer);
             let share = cycle.books.share(&payer);
             if share < share_before {
                 self.events.push(Event::ShareReturned);
-            } else if share > share_before && !grown {
+            } else if share - share_before > grown {
                 self.events.push(Event::PaidDown);
             }
         }

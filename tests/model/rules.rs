@@ -77,6 +77,11 @@ impl Coverage {
             Event::OverAllocatedCapBinds => Rule::OverAllocatedCapBinds,
             Event::CommitInClosedCycle => Rule::CommitInClosedCycle,
             Event::MarkByChange => Rule::MarkByChange,
+            Event::CommitAboveHold => Rule::CommitAboveHold,
+            Event::ReleasedExpired => Rule::ReleasedExpired,
+            Event::ExtendLengthensClosed => Rule::ExtendLengthensClosed,
+            Event::FreeNeverRefused => Rule::FreeNeverRefused,
+            Event::MakerGranted => Rule::MakerGranted,
         });
     }
 
