@@ -118,3 +118,6 @@ fn worth<'a>(grants: impl Iterator<Item = &'a Grant>, catalogue: &'a Catalogue) 
     }
     (purchased, rollover_max.min(Credits::MAX.get()))
 }
+
+#[cfg(test)]
+mod tests;
