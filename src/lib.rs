@@ -7,3 +7,5 @@ pub mod domain;
 pub mod world;
 // Floor 1: the books in memory.
 pub mod engine;
+// Floor 3: what callers meet.
+pub mod rpc;
