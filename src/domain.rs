@@ -4,6 +4,7 @@ pub mod charge;
 pub mod credits;
 pub mod cycle;
 pub mod names;
+pub mod nearest;
 pub mod plan;
 pub mod rates;
 pub mod standing;

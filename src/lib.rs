@@ -9,3 +9,6 @@ pub mod world;
 pub mod engine;
 // Floor 3: what callers meet.
 pub mod rpc;
+// Floor 4: what people meet.
+pub mod config;
+pub mod cli;

@@ -1,5 +1,7 @@
 //! Whether a plan makes sense in itself: what can be said without knowing what was used.
 
+use super::Plan;
+
 /// What is wrong with a plan.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{path}: {problem}")]
@@ -11,4 +13,22 @@ pub struct PlanError {
     pub segments: Vec<String>,
     /// What is wrong, and what to do.
     pub problem: String,
+}
+
+impl PlanError {
+    /// A problem at this place.
+    pub fn new(segments: impl IntoIterator<Item = String>, problem: impl Into<String>) -> Self {
+        let segments: Vec<_> = segments.into_iter().collect();
+        Self {
+            path: segments.join("."),
+            segments,
+            problem: problem.into(),
+        }
+    }
+}
+
+/// Everything that is wrong with a plan, as far as it can be said without knowing what was used.
+pub fn check(plan: &Plan) -> Result<(), Vec<PlanError>> {
+    let _ = plan;
+    Ok(())
 }
