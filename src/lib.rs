@@ -8,4 +8,5 @@ pub mod world;
 // Floor 1: the books in memory.
 pub mod engine;
 // Floor 3: what callers meet.
+pub mod http;
 pub mod rpc;

@@ -1,3 +1,4 @@
 //! Everything impure, behind small traits.
 
 pub mod clock;
+pub mod vitals;
