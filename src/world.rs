@@ -1,4 +1,5 @@
 //! Everything impure, behind small traits.
 
 pub mod clock;
+pub mod sync;
 pub mod vitals;
