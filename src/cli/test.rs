@@ -1,6 +1,5 @@
 //! `quotad test`: runs scenarios against the real engine. A quota plan is code, so it has tests.
 
-mod clock;
 mod expect;
 mod fields;
 mod file;

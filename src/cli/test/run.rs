@@ -12,15 +12,18 @@ use crate::domain::rates::Cost;
 use crate::domain::time::Timestamp;
 use crate::engine::answer::{Balance, Committed, Decision, Denial, EngineError, Reserved, Standing};
 use crate::engine::order::{Actual, Charge, Check, Commit, Extend, Id, Of, Reserve, Subject};
-use crate::engine::{Bounds, Engine, Forgetful};
-use crate::world::clock::Clock;
+use crate::engine::recorder::Forgetful;
+use crate::engine::{Bounds, Engine};
+use crate::world::clock::{Clock, ManualClock};
 
-use super::clock::ManualClock;
 use super::expect::{Came, shown};
 use super::step::{Action, Asked, Used, id_of};
 
 /// More than any scenario that people can read needs.
 const BOUNDS: Bounds = Bounds { cells: 100_000, holds: 100_000, settled: 100_000 };
+
+/// Names this start in the ids that the engine gives out; a scenario needs no secret.
+const START: u64 = 1;
 
 /// An engine, its clock, and what the scenario has said so far.
 pub(super) struct World {
@@ -68,7 +71,7 @@ impl World {
     pub(super) fn start(raw: Value, organization: String, start: Timestamp) -> Result<Self, StartError> {
         let plan = plan_file::from_value(&raw)?;
         let clock = Arc::new(ManualClock::at(start.nanos()));
-        let engine = Engine::new(BOUNDS, Arc::clone(&clock) as _, Arc::new(Forgetful));
+        let engine = Engine::new(BOUNDS, START, Arc::clone(&clock) as _, Arc::new(Forgetful));
         engine.apply_plan(plan)?;
         Ok(Self { engine, clock, raw, holds: HashMap::new(), organization })
     }
@@ -119,7 +122,7 @@ impl World {
             return Err(invalid("at", format!("it is already {}; time does not go backwards", shown(now))));
         }
         self.clock.advance(instant.since(now));
-        self.engine.tick();
+        self.engine.tick()?;
         Ok(done())
     }
 
