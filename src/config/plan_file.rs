@@ -235,6 +235,13 @@ mod tests {
     }
 
     #[test]
+    fn the_example_plan_is_valid_and_small() {
+        let plan = parse_with(crate::config::EXAMPLE_PLAN, "example", &Variables::off()).unwrap();
+        let default = plan.organizations.get("default").unwrap();
+        assert_eq!((default.allocated(), default.set_aside()), (2_000, 1_500));
+    }
+
+    #[test]
     fn the_line_is_shown_with_a_caret_under_the_place() {
         let text = "organizations:\n  acme:\n    users: {ana: {limt: 5}}\n";
         let error = parse_with(text, "plan.yaml", &Variables::off())

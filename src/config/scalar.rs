@@ -1,6 +1,7 @@
 //! Scalars of the files. Each is read as text and checked here, so that its error stands at the very value and says
 //! what to write instead.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use chrono::NaiveDate;
@@ -11,6 +12,7 @@ use crate::domain::credits::Credits;
 use crate::domain::nearest::nearest;
 use crate::domain::time::Timestamp;
 
+use super::settings::Durability;
 use super::units;
 
 /// A scalar that is read as text and checked by a function.
@@ -84,4 +86,45 @@ fn zone(text: &str) -> Result<Tz, String> {
         );
         format!("{text:?} is no time zone of the IANA database; {hint}")
     })
+}
+scalar!(
+    /// An address with a port, or `none`.
+    Address(Option<SocketAddr>) = address
+);
+scalar!(
+    /// Permission bits in octal digits.
+    Mode(u32) = mode
+);
+scalar!(
+    /// A mode of durability that this version has.
+    Durable(Durability) = durable
+);
+
+fn address(text: &str) -> Result<Option<SocketAddr>, String> {
+    if text == "none" {
+        return Ok(None);
+    }
+    text.parse()
+        .map(Some)
+        .map_err(|_| format!("{text:?} is no address; write an IP address and a port, such as 127.0.0.1:7450, or none"))
+}
+
+fn mode(text: &str) -> Result<u32, String> {
+    u32::from_str_radix(text, 8)
+        .ok()
+        .filter(|&mode| mode <= 0o777 && text.bytes().all(|b| b.is_ascii_digit()))
+        .ok_or_else(|| {
+            format!("{text:?} are no permission bits; write octal digits, such as \"0660\"")
+        })
+}
+
+fn durable(text: &str) -> Result<Durability, String> {
+    match text {
+        "memory" => Ok(Durability::Memory),
+        "process" | "power" => Err(format!(
+            "durability {text:?} needs the journal, which this version does not have yet; \
+             write memory, and know that a restart begins with empty books"
+        )),
+        _ => Err(format!("{text:?} is no mode of durability; write memory")),
+    }
 }

@@ -110,7 +110,7 @@ fn describe(error: &Error, not_yet: fn(&str) -> Option<&'static str>) -> String 
         Error::Message { msg, .. } => msg.clone(),
         other => format!(
             "{}; correct the YAML",
-            UserMessageFormatter::default().format_message(other)
+            UserMessageFormatter.format_message(other)
         ),
     }
 }
