@@ -11,5 +11,5 @@ pub mod engine;
 pub mod http;
 pub mod rpc;
 // Floor 4: what people meet.
-pub mod config;
 pub mod cli;
+pub mod config;

@@ -145,7 +145,7 @@ impl Desk<'_> {
             }
             overrun = beyond - charge::available(&route, row.class).min(beyond);
         }
-        let is_enforced = organization.plan.enforcement == Enforcement::Enforce;
+        let is_enforced = book.plan.enforcement == Enforcement::Enforce;
         // An expired hold is not rejected: the work happened, and there is nothing left to keep.
         if overrun > 0
             && row.state == State::Open
