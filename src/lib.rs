@@ -12,4 +12,5 @@ pub mod http;
 pub mod rpc;
 // Floor 4: what people meet.
 pub mod config;
+pub mod app;
 pub mod cli;
