@@ -1,56 +1,215 @@
-//! The books in memory.
+//! The books in memory: organizations in shards, each under a lock.
+//!
+//! A request finds its shard, takes the lock, reads the clock once, lets happen what is due, decides (`domain::charge`),
+//! states the facts and applies them, hands them to the recorder, and releases the lock. Nothing in here does I/O.
 
 pub mod answer;
+mod apply;
+mod book;
+mod change;
+mod crossing;
+mod denial;
+mod desk;
+mod expiry;
+mod export;
+mod fingerprint;
+pub mod gauges;
+mod holds;
 pub mod order;
+mod organization;
+mod plan_change;
+pub mod recorder;
+mod report;
+mod reserve;
+mod rows;
+mod seat;
+mod settle;
+mod shard;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use dashmap::DashMap;
+
+use crate::domain::fact::{Fact, OrganizationId};
 use crate::domain::names::Name;
 use crate::domain::plan::Plan;
-use crate::domain::rates::Estimate;
-use crate::domain::time::Timestamp;
+use crate::domain::time::{Now, Timestamp};
 use crate::world::clock::Clock;
-use answer::*;
-use order::*;
+use crate::world::sync::Mutex;
 
-/// Bounds
+use answer::EngineError;
+use gauges::{Gauges, Stats};
+use recorder::{Recorder, Unrecorded};
+use shard::{Shard, Shared};
+
+pub use shard::REMEMBERED;
+
+/// How many shards there are. More would cost memory and time at plan changes, which take all locks; with 64 two of a
+/// handful of cores seldom meet unless they serve the same organization.
+pub const SHARDS: u8 = 64;
+
+/// How much the engine may keep. Each has its answer when it is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Bounds { /// a
- pub cells: usize, /// a
- pub holds: usize, /// a
- pub settled: usize }
-/// x
-pub struct Engine {}
-/// port
-pub trait Recorder: Send + Sync {}
-/// Keeps nothing: durability mode `memory`.
-pub struct Forgetful;
-impl Recorder for Forgetful {}
+pub struct Bounds {
+    /// Cells. Beyond, users without a limit share one cell per environment.
+    pub cells: usize,
+    /// Open holds. Beyond, Reserve is denied `RESOURCE_LIMIT`.
+    pub holds: usize,
+    /// Settled requests that are remembered. Beyond, the oldest are forgotten early.
+    pub settled: usize,
+}
 
-#[allow(missing_docs, unused_variables, clippy::todo)]
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            cells: 1_000_000,
+            holds: 1_000_000,
+            settled: 1_000_000,
+        }
+    }
+}
+
+/// The books of all organizations.
+pub struct Engine {
+    shared: Arc<Shared>,
+    shards: Vec<Mutex<Shard>>,
+    clock: Arc<dyn Clock>,
+    plan: Mutex<Arc<Plan>>,
+    /// Set once something could not be recorded: nothing is acknowledged after it.
+    failed: AtomicBool,
+}
+
 impl Engine {
-    pub fn new(bounds: Bounds, clock: Arc<dyn Clock>, recorder: Arc<dyn Recorder>) -> Self { todo!() }
-    /// One atomic change; Ok(false) if the plan is the same. The first call loads the first plan.
-    pub fn apply_plan(&self, plan: Plan) -> Result<bool, EngineError> { todo!() }
-    pub fn plan(&self) -> Arc<Plan> { todo!() }
-    pub fn reserve(&self, order: &Reserve<'_>) -> Result<Decision<Reserved>, EngineError> { todo!() }
-    pub fn charge(&self, order: &Charge<'_>) -> Result<Decision<Committed>, EngineError> { todo!() }
-    pub fn check(&self, order: &Check<'_>) -> Result<Checked, EngineError> { todo!() }
-    pub fn commit(&self, order: &Commit) -> Result<Decision<Committed>, EngineError> { todo!() }
-    pub fn release(&self, id: &Id) -> Result<Released, EngineError> { todo!() }
-    pub fn extend(&self, order: &Extend) -> Result<Decision<Reserved>, EngineError> { todo!() }
-    pub fn balance(&self, organization: Name<'_>, of: Of<'_>) -> Result<Balance, EngineError> { todo!() }
-    /// Everything that is due by now happens: expiries, cycle changes, grants that begin or end. Called every second.
-    pub fn tick(&self) { todo!() }
-    /// Answers when it becomes usable.
-    pub fn request_extension(&self, organization: Name<'_>) -> Result<Timestamp, EngineError> { todo!() }
-    /// Answers when it ends.
-    pub fn start_trial(&self, organization: Name<'_>, user: Name<'_>) -> Result<Timestamp, EngineError> { todo!() }
-    pub fn renew_trial(&self, organization: Name<'_>, user: Name<'_>) -> Result<Timestamp, EngineError> { todo!() }
-    pub fn adjust(&self, organization: Name<'_>, environment: Name<'_>, user: Option<Name<'_>>, credits: i64, reason: &str) -> Result<(), EngineError> { todo!() }
-    pub fn estimate(&self, organization: Name<'_>, quantities: &[(&str, u64)]) -> Result<Estimate, EngineError> { todo!() }
-    /// What each of these users would get if what is left were shared out equally (section 10).
-    pub fn equal_share(&self, organization: Name<'_>, users: &[&str]) -> Result<u64, EngineError> { todo!() }
-    /// What fired since the last call, in order; empties the list.
-    pub fn notices(&self, organization: Name<'_>) -> Result<Vec<Notice>, EngineError> { todo!() }
+    /// Empty books without a plan. `start` is the random half of the ids that this engine gives out, so that an id from
+    /// another start never meets a stranger's hold.
+    pub fn new(
+        bounds: Bounds,
+        start: u64,
+        clock: Arc<dyn Clock>,
+        recorder: Arc<dyn Recorder>,
+    ) -> Self {
+        let shared = Arc::new(Shared {
+            bounds,
+            recorder,
+            stats: Stats::default(),
+            start,
+            ids: DashMap::default(),
+            organizations: DashMap::default(),
+        });
+        let shards = (0..SHARDS)
+            .map(|number| Mutex::new(Shard::new(number, Arc::clone(&shared))))
+            .collect();
+        Self {
+            shared,
+            shards,
+            clock,
+            plan: Mutex::new(Arc::default()),
+            failed: AtomicBool::new(false),
+        }
+    }
+
+    /// The plan in force.
+    pub fn plan(&self) -> Arc<Plan> {
+        Arc::clone(&self.plan.lock())
+    }
+
+    /// What was decided and is held, for metrics; read without a lock.
+    pub fn stats(&self) -> &Stats {
+        &self.shared.stats
+    }
+
+    /// An organization's counters, for metrics: taken once with the lock, read without it ever after.
+    pub fn gauges(&self, organization: Name<'_>) -> Result<Arc<Gauges>, EngineError> {
+        let id = self.find(organization)?;
+        let shard = self.shards[usize::from(id.shard)].lock();
+        let found = shard
+            .organizations
+            .get(id.index as usize)
+            .map(|it| Arc::clone(&it.gauges));
+        found.ok_or_else(|| EngineError::UnknownOrganization(organization.as_str().into()))
+    }
+
+    /// Everything that is due by now happens: holds expire, cycles change, grants begin and end. Requests do this for
+    /// their own shard; this is for shards without requests. Call it about every second.
+    pub fn tick(&self) -> Result<(), EngineError> {
+        for shard in 0..SHARDS {
+            self.desk(shard, |_| Ok(()))?;
+        }
+        Ok(())
+    }
+
+    /// The oldest instant from which settled requests are surely remembered, over all shards.
+    pub fn horizon(&self) -> Timestamp {
+        let now = self.now();
+        self.shards
+            .iter()
+            .map(|shard| shard.lock().horizon(now))
+            .max()
+            .unwrap_or(Timestamp::MIN)
+    }
+
+    /// Changes the books as a fact says: for recovery, before anything is served. No decisions, no clock, and nothing is
+    /// recorded.
+    pub fn apply(&self, fact: &Fact) {
+        let shard = match fact {
+            Fact::Planned { plan, .. } => {
+                for shard in &self.shards {
+                    shard.lock().apply(fact);
+                }
+                *self.plan.lock() = Arc::clone(plan);
+                return;
+            }
+            Fact::OrganizationNamed { organization, .. }
+            | Fact::CycleOpened { organization, .. }
+            | Fact::EntitlementChanged { organization, .. }
+            | Fact::EnvironmentNamed { organization, .. }
+            | Fact::UserNamed { organization, .. }
+            | Fact::Crossed { organization, .. }
+            | Fact::ExtensionRequested { organization, .. }
+            | Fact::TrialStarted { organization, .. } => organization.shard,
+            Fact::Held(held) => held.tag.slot.shard,
+            Fact::Extended(extended) => extended.slot.shard,
+            Fact::Committed(settled) | Fact::Released(settled) => settled.slot.shard,
+            Fact::Expired { slot, .. } => slot.shard,
+            Fact::Charged(charged) => charged.place.organization.shard,
+            Fact::Adjusted { place, .. } => place.organization.shard,
+            Fact::Forgotten { shard, .. } => *shard,
+        };
+        if let Some(shard) = self.shards.get(usize::from(shard)) {
+            shard.lock().apply(fact);
+        }
+    }
+
+    fn now(&self) -> Now {
+        let reading = self.clock.read();
+        Now {
+            wall: Timestamp::from_nanos(reading.wall_ns),
+            steady: Timestamp::from_nanos(reading.steady_ns),
+        }
+    }
+
+    fn find(&self, organization: Name<'_>) -> Result<OrganizationId, EngineError> {
+        let found = self
+            .shared
+            .organizations
+            .get(organization.as_str())
+            .map(|id| *id);
+        found.ok_or_else(|| EngineError::UnknownOrganization(organization.as_str().into()))
+    }
+
+    fn poison(&self) {
+        self.failed.store(true, Ordering::Release);
+    }
+
+    /// Whether something could not be recorded. Then nothing more is acknowledged, and the process should end.
+    pub fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::Acquire)
+    }
+}
+
+impl From<Unrecorded> for EngineError {
+    fn from(_: Unrecorded) -> Self {
+        Self::Unrecorded
+    }
 }

@@ -1,3 +1,5 @@
 //! Everything impure, behind small traits.
 
 pub mod clock;
+pub mod sabotage;
+pub mod sync;

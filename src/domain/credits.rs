@@ -98,7 +98,10 @@ mod tests {
     fn amounts_end_at_two_to_the_53_minus_one() {
         assert_eq!(Credits::new((1 << 53) - 1), Some(Credits::MAX));
         assert_eq!(Credits::new(1 << 53), None);
-        assert_eq!(Credits::MAX.checked_add(Credits::new(1).unwrap_or_default()), None);
+        assert_eq!(
+            Credits::MAX.checked_add(Credits::new(1).unwrap_or_default()),
+            None
+        );
         assert_eq!(Credits::MAX.checked_mul(u64::MAX), None);
     }
 

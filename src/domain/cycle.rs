@@ -36,7 +36,10 @@ pub enum Rule {
 impl Default for Calendar {
     /// UTC, day 1.
     fn default() -> Self {
-        Self { zone: Tz::UTC, rule: Rule::Month { anchor_day: 1 } }
+        Self {
+            zone: Tz::UTC,
+            rule: Rule::Month { anchor_day: 1 },
+        }
     }
 }
 
@@ -100,7 +103,10 @@ impl Calendar {
             LocalResult::Single(instant) | LocalResult::Ambiguous(instant, _) => instant.to_utc(),
             LocalResult::None => GapInfo::new(&midnight, &self.zone)
                 .and_then(|gap| gap.end)
-                .map_or_else(|| DateTime::<Utc>::from_naive_utc_and_offset(midnight, Utc), |end| end.to_utc()),
+                .map_or_else(
+                    || DateTime::<Utc>::from_naive_utc_and_offset(midnight, Utc),
+                    |end| end.to_utc(),
+                ),
         };
         Timestamp::from_utc(instant)
     }
@@ -122,7 +128,10 @@ impl Calendar {
     }
 
     fn month_start(&self, month: i32, anchor_day: u8) -> Timestamp {
-        let (year, month) = (month.div_euclid(12), month.rem_euclid(12).unsigned_abs() + 1);
+        let (year, month) = (
+            month.div_euclid(12),
+            month.rem_euclid(12).unsigned_abs() + 1,
+        );
         let date = (28..=u32::from(anchor_day.clamp(1, 31)))
             .rev()
             .chain([u32::from(anchor_day.clamp(1, 31))])

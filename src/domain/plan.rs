@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use chrono::NaiveDate;
 
-pub use change::ChangeRefused;
+pub use change::{ChangeRefused, DrawnBy, Footing, judge};
 pub use check::{PlanError, check};
 pub use entitlement::{Purchased, Step, Timeline};
 
@@ -89,7 +89,10 @@ impl Default for OrganizationPlan {
 impl OrganizationPlan {
     /// The sum of all allocations.
     pub fn allocated(&self) -> u64 {
-        self.environments.values().map(|environment| environment.allocation.get()).sum()
+        self.environments
+            .values()
+            .map(|environment| environment.allocation.get())
+            .sum()
     }
 
     /// The sum of all limits.
@@ -99,7 +102,9 @@ impl OrganizationPlan {
 
     /// The allocation of an environment; zero is none.
     pub fn allocation(&self, environment: &str) -> u64 {
-        self.environments.get(environment).map_or(0, |it| it.allocation.get())
+        self.environments
+            .get(environment)
+            .map_or(0, |it| it.allocation.get())
     }
 
     /// The limit of a user, if there is one.
@@ -160,7 +165,9 @@ impl Overage {
             Self::Soft(extra) => extra.get(),
             Self::Grace(percent) => {
                 let margin = u128::from(base) * u128::from(percent) / 100;
-                u64::try_from(margin).unwrap_or(u64::MAX).min(Credits::MAX.get())
+                u64::try_from(margin)
+                    .unwrap_or(u64::MAX)
+                    .min(Credits::MAX.get())
             }
         }
     }
@@ -233,7 +240,11 @@ pub struct TrialTerms {
 
 impl Default for TrialTerms {
     fn default() -> Self {
-        Self { credits: Credits::saturating(200_000), days: 30, renewals: 2 }
+        Self {
+            credits: Credits::saturating(200_000),
+            days: 30,
+            renewals: 2,
+        }
     }
 }
 
@@ -324,6 +335,9 @@ impl Default for Catalogue {
                 },
             );
         }
-        Self { add_on_credits: Credits::saturating(MILLION), licenses }
+        Self {
+            add_on_credits: Credits::saturating(MILLION),
+            licenses,
+        }
     }
 }

@@ -90,7 +90,9 @@ pub enum RateError {
     #[error("operation {0:?} is not on the rate card; add it under rate_card or send credits")]
     UnknownOperation(Box<str>),
     /// More than [`Credits::MAX`].
-    #[error("the quantity costs more than 9,007,199,254,740,991 credits, the largest amount there is")]
+    #[error(
+        "the quantity costs more than 9,007,199,254,740,991 credits, the largest amount there is"
+    )]
     TooMuch,
 }
 
@@ -98,11 +100,25 @@ impl RateCard {
     /// Prices a request.
     pub fn price(&self, cost: &Cost<'_>) -> Result<Price<'_>, RateError> {
         let (operation, quantity) = match *cost {
-            Cost::Credits { amount, operation: None } => {
-                return Ok(Price { amount, class: Class::Run, rate: None, product: None });
+            Cost::Credits {
+                amount,
+                operation: None,
+            } => {
+                return Ok(Price {
+                    amount,
+                    class: Class::Run,
+                    rate: None,
+                    product: None,
+                });
             }
-            Cost::Credits { amount, operation: Some(operation) } => (self.operation(operation)?, Err(amount)),
-            Cost::Usage { operation, quantity } => (self.operation(operation)?, Ok(quantity)),
+            Cost::Credits {
+                amount,
+                operation: Some(operation),
+            } => (self.operation(operation)?, Err(amount)),
+            Cost::Usage {
+                operation,
+                quantity,
+            } => (self.operation(operation)?, Ok(quantity)),
         };
         let amount = match (operation.class, quantity) {
             (Class::Free, _) => Credits::ZERO,
@@ -118,7 +134,9 @@ impl RateCard {
     }
 
     fn operation(&self, name: &str) -> Result<&Operation, RateError> {
-        self.operations.get(name).ok_or_else(|| RateError::UnknownOperation(name.into()))
+        self.operations
+            .get(name)
+            .ok_or_else(|| RateError::UnknownOperation(name.into()))
     }
 }
 
@@ -148,7 +166,10 @@ pub fn estimate<'a>(
 ) -> Result<Estimate, RateError> {
     let mut total = Credits::ZERO;
     for (operation, quantity) in quantities {
-        let price = card.price(&Cost::Usage { operation, quantity })?;
+        let price = card.price(&Cost::Usage {
+            operation,
+            quantity,
+        })?;
         total = total.checked_add(price.amount).ok_or(RateError::TooMuch)?;
     }
     let credits = total.get();
@@ -182,8 +203,18 @@ mod tests {
             ("edit", 1, 1, Class::Maker),
             ("preview", 50, 1, Class::Free),
         ] {
-            let rate = Rate { credits: Credits::saturating(credits), per };
-            card.operations.insert(name.into(), Operation { rate, class, product: None });
+            let rate = Rate {
+                credits: Credits::saturating(credits),
+                per,
+            };
+            card.operations.insert(
+                name.into(),
+                Operation {
+                    rate,
+                    class,
+                    product: None,
+                },
+            );
         }
         card
     }
@@ -200,11 +231,31 @@ mod tests {
             ("preview", 9, 0),
         ] {
             let card = card();
-            let price = card.price(&Cost::Usage { operation, quantity });
-            assert_eq!(price.map(|it| it.amount.get()), Ok(amount), "{quantity} {operation}");
+            let price = card.price(&Cost::Usage {
+                operation,
+                quantity,
+            });
+            assert_eq!(
+                price.map(|it| it.amount.get()),
+                Ok(amount),
+                "{quantity} {operation}"
+            );
         }
-        assert!(card().price(&Cost::Usage { operation: "none", quantity: 1 }).is_err());
-        assert_eq!(card().price(&Cost::Usage { operation: "receipt", quantity: u64::MAX }), Err(RateError::TooMuch));
+        assert!(
+            card()
+                .price(&Cost::Usage {
+                    operation: "none",
+                    quantity: 1
+                })
+                .is_err()
+        );
+        assert_eq!(
+            card().price(&Cost::Usage {
+                operation: "receipt",
+                quantity: u64::MAX
+            }),
+            Err(RateError::TooMuch)
+        );
     }
 
     #[test]
@@ -217,8 +268,14 @@ mod tests {
             (1_562_500, 0, false, 0, 50_000_000, 50, Some("T3")),
         ] {
             let estimate = estimate(&card(), [("receipt", quantity)], entitlement, add_on);
-            let expected =
-                Estimate { credits: quantity * 32, covered, spare, missing, add_ons, tier };
+            let expected = Estimate {
+                credits: quantity * 32,
+                covered,
+                spare,
+                missing,
+                add_ons,
+                tier,
+            };
             assert_eq!(estimate, Ok(expected));
         }
     }

@@ -48,7 +48,13 @@ pub struct Account {
 
 /// The state of an account.
 pub fn state(account: Account) -> State {
-    let Account { used, limit, drawn, reach, covered } = account;
+    let Account {
+        used,
+        limit,
+        drawn,
+        reach,
+        covered,
+    } = account;
     if used >= limit && reach.is_some_and(|reach| drawn >= reach) {
         State::Blocked
     } else if used > covered {
@@ -72,9 +78,17 @@ pub fn percent(used: u64, limit: Option<u64>) -> Option<u64> {
 pub fn text(used: u64, limit: Option<u64>, scale: u64) -> String {
     match (limit, percent(used, limit)) {
         (Some(limit), Some(percent)) => {
-            format!("{} of {} credits used ({percent}%)", shown(used, scale), shown(limit, scale))
+            format!(
+                "{} of {} credits used ({percent}%)",
+                shown(used, scale),
+                shown(limit, scale)
+            )
         }
-        (Some(limit), None) => format!("{} of {} credits used", shown(used, scale), shown(limit, scale)),
+        (Some(limit), None) => format!(
+            "{} of {} credits used",
+            shown(used, scale),
+            shown(limit, scale)
+        ),
         (None, _) => format!("{} credits used", shown(used, scale)),
     }
 }
@@ -97,15 +111,27 @@ mod tests {
             (1_000, 1_000, 1_000, None, 1_000, State::Exhausted),
             (0, 0, 0, Some(0), 0, State::Blocked),
         ] {
-            let account = Account { used, limit, drawn, reach, covered };
+            let account = Account {
+                used,
+                limit,
+                drawn,
+                reach,
+                covered,
+            };
             assert_eq!(state(account), expected, "{account:?}");
         }
     }
 
     #[test]
     fn the_text_says_how_much_of_what() {
-        assert_eq!(text(1_000, Some(1_000), 1), "1,000 of 1,000 credits used (100%)");
+        assert_eq!(
+            text(1_000, Some(1_000), 1),
+            "1,000 of 1,000 credits used (100%)"
+        );
         assert_eq!(text(7_000, None, 1), "7,000 credits used");
-        assert_eq!(text(1_500, Some(3_000), 1_000), "1.5 of 3 credits used (50%)");
+        assert_eq!(
+            text(1_500, Some(3_000), 1_000),
+            "1.5 of 3 credits used (50%)"
+        );
     }
 }

@@ -31,12 +31,18 @@ impl Timestamp {
 
     /// Later by `span`, cut to the range.
     pub fn plus(self, span: Duration) -> Self {
-        Self(self.0.saturating_add(i64::try_from(span.as_nanos()).unwrap_or(i64::MAX)))
+        Self(
+            self.0
+                .saturating_add(i64::try_from(span.as_nanos()).unwrap_or(i64::MAX)),
+        )
     }
 
     /// Earlier by `span`, cut to the range.
     pub fn minus(self, span: Duration) -> Self {
-        Self(self.0.saturating_sub(i64::try_from(span.as_nanos()).unwrap_or(i64::MAX)))
+        Self(
+            self.0
+                .saturating_sub(i64::try_from(span.as_nanos()).unwrap_or(i64::MAX)),
+        )
     }
 
     /// The time from `earlier` until this instant; zero if it is not earlier.
@@ -56,7 +62,11 @@ impl Timestamp {
 
     /// From chrono's type, cut to the range.
     pub fn from_utc(instant: DateTime<Utc>) -> Self {
-        let edge = if instant.timestamp() < 0 { i64::MIN } else { i64::MAX };
+        let edge = if instant.timestamp() < 0 {
+            i64::MIN
+        } else {
+            i64::MAX
+        };
         Self(instant.timestamp_nanos_opt().unwrap_or(edge))
     }
 }
@@ -76,6 +86,9 @@ pub struct Now {
 impl Now {
     /// Both readings the same: the usual case, and that of tests.
     pub const fn at(instant: Timestamp) -> Self {
-        Self { wall: instant, steady: instant }
+        Self {
+            wall: instant,
+            steady: instant,
+        }
     }
 }

@@ -9,31 +9,9 @@ use crate::domain::standing::State;
 use crate::domain::time::Timestamp;
 
 use super::order::Id;
+use super::recorder::Receipt;
 
-/// What people watch (section 1 of the rule book). Ordered as notifications are: users, environments, pool, organization.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Account {
-    /// `users/U`
-    User(Box<str>),
-    /// `environments/E`
-    Environment(Box<str>),
-    /// `pool`
-    Pool,
-    /// `organization`
-    Organization,
-}
-
-impl fmt::Display for Account {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::User(name) => write!(f, "users/{name}"),
-            Self::Environment(name) => write!(f, "environments/{name}"),
-            Self::Pool => f.write_str("pool"),
-            Self::Organization => f.write_str("organization"),
-        }
-    }
-}
-
+pub use crate::domain::account::Account;
 pub use crate::domain::charge::Reason;
 
 /// How the account that binds most stands. Small: it is on every answer.
@@ -100,6 +78,8 @@ pub struct Reserved {
     pub expires: Timestamp,
     /// How things stand now.
     pub standing: Standing,
+    /// How far the record must be safe before this answer leaves.
+    pub receipt: Receipt,
 }
 
 /// A hold was committed, or a charge was booked.
@@ -115,6 +95,8 @@ pub struct Committed {
     pub late: bool,
     /// How things stand now.
     pub standing: Standing,
+    /// How far the record must be safe before this answer leaves.
+    pub receipt: Receipt,
 }
 
 /// A hold was given up.
@@ -124,6 +106,8 @@ pub struct Released {
     pub returned: Credits,
     /// How things stand now.
     pub standing: Standing,
+    /// How far the record must be safe before this answer leaves.
+    pub receipt: Receipt,
 }
 
 /// What a Reserve would answer.
@@ -246,7 +230,9 @@ pub enum EngineError {
     #[error("organization {0:?} is not in the plan; add it, or send the name of one that is")]
     UnknownOrganization(Box<str>),
     /// `NOT_FOUND`: no such hold.
-    #[error("reservation {0} is unknown: it was never made here, or it was settled too long ago to be remembered")]
+    #[error(
+        "reservation {0} is unknown: it was never made here, or it was settled too long ago to be remembered"
+    )]
     UnknownReservation(String),
     /// `FAILED_PRECONDITION`: it happened otherwise before, or the moment is wrong.
     #[error("{0}")]
@@ -265,6 +251,9 @@ impl From<RateError> for EngineError {
             RateError::UnknownOperation(_) => "cost.usage.operation",
             RateError::TooMuch => "cost.usage.quantity",
         };
-        Self::Invalid { field, problem: error.to_string() }
+        Self::Invalid {
+            field,
+            problem: error.to_string(),
+        }
     }
 }

@@ -7,8 +7,7 @@ use crate::domain::names::Name;
 use crate::domain::plan::Excess;
 use crate::domain::rates::Cost;
 
-/// An id that the caller chose, or that the engine gave out: 16 bytes.
-pub type Id = [u8; 16];
+pub use crate::domain::fact::Id;
 
 /// A hold lives this long where the request says nothing.
 pub const HOLD_TTL_DEFAULT: Duration = Duration::from_secs(60);
@@ -34,7 +33,13 @@ pub struct Subject<'a> {
 impl<'a> Subject<'a> {
     /// A subject without product and model.
     pub fn new(organization: Name<'a>, environment: Name<'a>, user: Option<Name<'a>>) -> Self {
-        Self { organization, environment, user, product: None, model: None }
+        Self {
+            organization,
+            environment,
+            user,
+            product: None,
+            model: None,
+        }
     }
 }
 

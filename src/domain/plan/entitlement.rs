@@ -22,7 +22,9 @@ pub struct Purchased {
 impl Purchased {
     /// All of it.
     pub fn total(&self) -> u64 {
-        self.contract.saturating_add(self.add_on).saturating_add(self.license)
+        self.contract
+            .saturating_add(self.add_on)
+            .saturating_add(self.license)
     }
 }
 
@@ -48,19 +50,33 @@ impl Timeline {
     pub fn new(grants: &[Grant], catalogue: &Catalogue, calendar: &Calendar) -> Self {
         let spans: Vec<_> = grants
             .iter()
-            .map(|grant| (calendar.days_span(grant.valid_from, grant.valid_until), grant))
+            .map(|grant| {
+                (
+                    calendar.days_span(grant.valid_from, grant.valid_until),
+                    grant,
+                )
+            })
             .collect();
-        let mut instants: Vec<_> = spans.iter().flat_map(|(span, _)| [span.start, span.end]).collect();
+        let mut instants: Vec<_> = spans
+            .iter()
+            .flat_map(|(span, _)| [span.start, span.end])
+            .collect();
         instants.push(Timestamp::MIN);
         instants.sort_unstable();
         instants.dedup();
         let steps = instants
             .into_iter()
             .map(|at| {
-                let in_force =
-                    spans.iter().filter(|(span, _)| span.start <= at && at < span.end).map(|&(_, grant)| grant);
+                let in_force = spans
+                    .iter()
+                    .filter(|(span, _)| span.start <= at && at < span.end)
+                    .map(|&(_, grant)| grant);
                 let (purchased, rollover_max) = worth(in_force, catalogue);
-                Step { at, purchased, rollover_max }
+                Step {
+                    at,
+                    purchased,
+                    rollover_max,
+                }
             })
             .collect();
         Self { steps }
@@ -86,7 +102,10 @@ impl Timeline {
 
 /// What these grants are worth together, and how much of it may roll over. Sums stop at [`Credits::MAX`]; plans that
 /// would exceed it are refused.
-fn worth<'a>(grants: impl Iterator<Item = &'a Grant>, catalogue: &'a Catalogue) -> (Purchased, u64) {
+fn worth<'a>(
+    grants: impl Iterator<Item = &'a Grant>,
+    catalogue: &'a Catalogue,
+) -> (Purchased, u64) {
     let mut purchased = Purchased::default();
     let mut rollover_max = 0_u64;
     let mut licenses: BTreeMap<&str, u64> = BTreeMap::new();
@@ -101,9 +120,19 @@ fn worth<'a>(grants: impl Iterator<Item = &'a Grant>, catalogue: &'a Catalogue) 
                 let worth = catalogue.add_on_credits.get().saturating_mul(*count);
                 purchased.add_on = purchased.add_on.saturating_add(worth);
             }
-            GrantKind::License { license, count, purchased } => {
-                let Some(terms) = catalogue.licenses.get(license) else { continue };
-                if terms.counts_from.zip(*purchased).is_some_and(|(from, bought)| bought < from) {
+            GrantKind::License {
+                license,
+                count,
+                purchased,
+            } => {
+                let Some(terms) = catalogue.licenses.get(license) else {
+                    continue;
+                };
+                if terms
+                    .counts_from
+                    .zip(*purchased)
+                    .is_some_and(|(from, bought)| bought < from)
+                {
                     continue;
                 }
                 let sum = licenses.entry(license).or_default();
@@ -112,7 +141,11 @@ fn worth<'a>(grants: impl Iterator<Item = &'a Grant>, catalogue: &'a Catalogue) 
         }
     }
     for (license, sum) in licenses {
-        let cap = catalogue.licenses.get(license).filter(|terms| terms.cap_enforced).and_then(|terms| terms.cap);
+        let cap = catalogue
+            .licenses
+            .get(license)
+            .filter(|terms| terms.cap_enforced)
+            .and_then(|terms| terms.cap);
         let worth = cap.map_or(sum, |cap| sum.min(cap.get()));
         purchased.license = purchased.license.saturating_add(worth);
     }

@@ -1,0 +1,284 @@
+//! What happened. The engine changes its books by nothing else: it decides, states the facts, and applies them; whoever
+//! applies the same facts in the same order has the same books. No fact asks for a decision or a clock.
+
+use std::sync::Arc;
+
+use super::account::Account;
+use super::cycle::{Calendar, CycleSpan};
+use super::plan::Plan;
+use super::rates::{Class, Rate};
+use super::time::Timestamp;
+
+/// An id of a hold or a request: 16 bytes.
+pub type Id = [u8; 16];
+
+/// An organization: the shard that keeps it, and its place there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OrganizationId {
+    /// The shard.
+    pub shard: u8,
+    /// Its place in the shard.
+    pub index: u32,
+}
+
+/// A cell: where in an organization's books credits are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Place {
+    /// The organization.
+    pub organization: OrganizationId,
+    /// The cycle's book, counted from the organization's first.
+    pub book: u32,
+    /// The environment's row in the book.
+    pub environment: u32,
+    /// The user's row in the book.
+    pub user: u32,
+}
+
+/// Where a hold or a settled request is remembered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Slot {
+    /// The shard.
+    pub shard: u8,
+    /// The slot in the shard.
+    pub index: u32,
+    /// How often the slot was used before: tells a new hold from an old one.
+    pub generation: u32,
+}
+
+/// What identifies a remembered request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tag {
+    /// Where it is remembered.
+    pub slot: Slot,
+    /// Its id.
+    pub id: Id,
+    /// Whether the caller chose the id.
+    pub chosen: bool,
+    /// A hash of what the request said, to tell a retry from another request with the same id.
+    pub fingerprint: u64,
+}
+
+/// One trial period of a user (section 3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TrialPeriod {
+    /// From here on it pays.
+    pub from: Timestamp,
+    /// Until just before.
+    pub until: Timestamp,
+    /// How much it gives.
+    pub credits: u64,
+}
+
+/// An extension that was requested (section 3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extension {
+    /// When it was requested.
+    pub requested: Timestamp,
+    /// From here on it counts, until the cycle ends.
+    pub usable: Timestamp,
+    /// How much it adds.
+    pub credits: u64,
+}
+
+/// A hold, as it was opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// Names it.
+    pub tag: Tag,
+    /// Where it counts.
+    pub place: Place,
+    /// Credits held.
+    pub amount: u64,
+    /// When it ends by itself, in steady time.
+    pub expires: Timestamp,
+    /// The order of reservation, by which simultaneous expiries are ordered.
+    pub sequence: u64,
+    /// What the operation reaches.
+    pub class: Class,
+    /// The price of a quantity committed later.
+    pub rate: Option<Rate>,
+    /// The user's trial period that admitted it, counted from 1; 0 is none.
+    pub trial: u8,
+    /// The payer's share of the extension from now on.
+    pub share: u64,
+}
+
+/// How a hold ended with credits booked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settled {
+    /// The hold.
+    pub slot: Slot,
+    /// Credits booked.
+    pub committed: u64,
+    /// Of these, what nothing covered.
+    pub overrun: u64,
+    /// Whether it had expired before.
+    pub late: bool,
+    /// When, in steady time: it is remembered from here on.
+    pub at: Timestamp,
+    /// The payer's share of the extension from now on.
+    pub share: u64,
+}
+
+/// A charge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Charged {
+    /// Names it, if the caller gave an id.
+    pub tag: Option<Tag>,
+    /// Where it counts.
+    pub place: Place,
+    /// Credits booked.
+    pub amount: u64,
+    /// Of these, what nothing covered (shadow mode).
+    pub overrun: u64,
+    /// The trial period that paid, counted from 1; 0 is none.
+    pub trial: u8,
+    /// When, in steady time.
+    pub at: Timestamp,
+    /// The payer's share of the extension from now on.
+    pub share: u64,
+}
+
+/// A hold was given more credits or a longer life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extended {
+    /// The hold.
+    pub slot: Slot,
+    /// Credits added.
+    pub additional: u64,
+    /// When the hold ends by itself now, in steady time.
+    pub expires: Timestamp,
+    /// Names the request, if the caller gave an id for it.
+    pub tag: Option<Tag>,
+    /// When, in steady time.
+    pub at: Timestamp,
+    /// The payer's share of the extension from now on.
+    pub share: u64,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Fact {
+    /// An organization got its place.
+    OrganizationNamed {
+        /// Its place.
+        organization: OrganizationId,
+        /// Its name.
+        name: Box<str>,
+    },
+    /// The plan changed; every organization's present book counts by it from `at` on.
+    Planned {
+        /// The wall clock.
+        at: Timestamp,
+        /// The whole plan.
+        plan: Arc<Plan>,
+    },
+    /// A cycle began, with an empty book.
+    CycleOpened {
+        /// Whose.
+        organization: OrganizationId,
+        /// Counted from the organization's first book.
+        book: u32,
+        /// From when until when.
+        span: CycleSpan,
+        /// The calendar that counts for it.
+        calendar: Calendar,
+        /// What rolled over from the cycle before.
+        rolled_over: u64,
+    },
+    /// A grant began or ended within the cycle.
+    EntitlementChanged {
+        /// Whose.
+        organization: OrganizationId,
+        /// The wall clock.
+        at: Timestamp,
+    },
+    /// An environment got a row in a book.
+    EnvironmentNamed {
+        /// Whose.
+        organization: OrganizationId,
+        /// Which book.
+        book: u32,
+        /// The row.
+        environment: u32,
+        /// The name.
+        name: Box<str>,
+    },
+    /// A user got a row in a book. The empty name is requests without a user.
+    UserNamed {
+        /// Whose.
+        organization: OrganizationId,
+        /// Which book.
+        book: u32,
+        /// The row.
+        user: u32,
+        /// The name.
+        name: Box<str>,
+    },
+    /// A hold was opened.
+    Held(Held),
+    /// A hold was extended.
+    Extended(Extended),
+    /// A hold was committed.
+    Committed(Settled),
+    /// A hold was released: `committed` and `overrun` are 0.
+    Released(Settled),
+    /// A hold expired: its credits are back, a late commit still finds it.
+    Expired {
+        /// The hold.
+        slot: Slot,
+        /// When, in steady time: it is remembered from here on.
+        at: Timestamp,
+        /// The payer's share of the extension from now on.
+        share: u64,
+    },
+    /// Credits were charged in one step.
+    Charged(Charged),
+    /// An administrator corrected the books.
+    Adjusted {
+        /// Where it counts.
+        place: Place,
+        /// Added to what is used.
+        credits: i64,
+        /// Why.
+        reason: Box<str>,
+        /// The payer's share of the extension from now on.
+        share: u64,
+    },
+    /// A threshold fired: once per threshold, account and cycle.
+    Crossed {
+        /// Whose.
+        organization: OrganizationId,
+        /// Which book.
+        book: u32,
+        /// The account.
+        account: Account,
+        /// The mark.
+        percent: u32,
+    },
+    /// An extension was requested.
+    ExtensionRequested {
+        /// Whose.
+        organization: OrganizationId,
+        /// In which book.
+        book: u32,
+        /// The request.
+        extension: Extension,
+    },
+    /// A user's trial started or was renewed.
+    TrialStarted {
+        /// Whose.
+        organization: OrganizationId,
+        /// The user.
+        user: Box<str>,
+        /// The new period.
+        period: TrialPeriod,
+    },
+    /// The oldest settled requests of a shard are no longer remembered.
+    Forgotten {
+        /// The shard.
+        shard: u8,
+        /// How many.
+        count: u32,
+    },
+}

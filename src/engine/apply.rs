@@ -1,0 +1,398 @@
+//! apply(fact): how each fact changes the books. No decisions and no clock: whoever applies the same facts in the same
+//! order has the same books.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use crate::domain::fact::{
+    Charged, Extended, Fact, Held, Id, OrganizationId, Place, Settled, Slot, Tag,
+};
+use crate::domain::plan::Plan;
+use crate::domain::time::Timestamp;
+use crate::world::sabotage::{self, Fault};
+
+use super::answer::Notice;
+use super::book::Book;
+use super::gauges::count;
+use super::holds::{Row, State, slot_of};
+use super::organization::{Organization, Period};
+use super::shard::{Shard, shift};
+
+/// A signed amount of credits: amounts end at 2^53 - 1.
+fn signed(amount: u64) -> i64 {
+    i64::try_from(amount).unwrap_or(i64::MAX)
+}
+
+impl Shard {
+    /// Changes the books as a fact says.
+    pub(super) fn apply(&mut self, fact: &Fact) {
+        match fact {
+            Fact::OrganizationNamed { organization, name } => {
+                self.name_organization(*organization, name)
+            }
+            Fact::Planned { at, plan } => self.put_in_force(plan, *at),
+            Fact::CycleOpened {
+                organization,
+                book,
+                span,
+                calendar,
+                rolled_over,
+            } => {
+                let catalogue = Arc::clone(&self.catalogue);
+                self.with(*organization, |it| {
+                    let plan = Arc::clone(&it.plan);
+                    it.books.push_back(Book::new(
+                        *book,
+                        *span,
+                        *calendar,
+                        *rolled_over,
+                        plan,
+                        &catalogue,
+                    ));
+                });
+            }
+            Fact::EntitlementChanged { organization, at } => self.with(*organization, |it| {
+                if let Some(book) = it.books.back_mut() {
+                    book.step(*at);
+                }
+            }),
+            Fact::EnvironmentNamed {
+                organization,
+                book,
+                name,
+                ..
+            } => self.with(*organization, |it| {
+                if let Some(book) = it.book_mut(*book) {
+                    book.environments.insert(book.environment_row(name.clone()));
+                }
+            }),
+            Fact::UserNamed {
+                organization,
+                book,
+                name,
+                ..
+            } => self.with(*organization, |it| {
+                if let Some(book) = it.book_mut(*book) {
+                    book.users.insert(book.user_row(name.clone()));
+                }
+            }),
+            Fact::Held(held) => self.hold(held),
+            Fact::Extended(extended) => self.extend_hold(extended),
+            Fact::Committed(settled) => self.settle(settled, true),
+            Fact::Released(settled) => self.settle(settled, false),
+            Fact::Expired { slot, at, share } => self.expire(*slot, *at, *share),
+            Fact::Charged(charged) => self.book_charge(charged),
+            Fact::Adjusted {
+                place,
+                credits,
+                share,
+                ..
+            } => self.with(place.organization, |it| {
+                if let Some(book) = it.book_mut(place.book) {
+                    book.shift(place.environment, place.user, *credits, 0, false);
+                    book.set_share(place.environment, *share);
+                    book.tidy(place.environment, place.user);
+                }
+            }),
+            Fact::Crossed {
+                organization,
+                book,
+                account,
+                percent,
+            } => self.with(*organization, |it| {
+                if let Some(book) = it.book_mut(*book) {
+                    if !sabotage::is(Fault::FireTwice) {
+                        book.fired.insert((account.clone(), *percent));
+                    }
+                    book.mark_again(account);
+                }
+                it.notice(Notice::Threshold {
+                    account: account.clone(),
+                    percent: *percent,
+                });
+            }),
+            Fact::ExtensionRequested {
+                organization,
+                book,
+                extension,
+            } => self.with(*organization, |it| {
+                if let Some(book) = it.book_mut(*book) {
+                    book.extensions.push(*extension);
+                }
+                it.extension_requests.push(extension.requested);
+                it.notice(Notice::Extension);
+            }),
+            Fact::TrialStarted {
+                organization,
+                user,
+                period,
+            } => self.with(*organization, |it| {
+                let period = Period {
+                    terms: *period,
+                    used: 0,
+                    held: 0,
+                };
+                it.trials
+                    .entry(user.clone())
+                    .or_default()
+                    .periods
+                    .push(period);
+            }),
+            Fact::Forgotten { count, .. } => self.forget(*count),
+        }
+    }
+
+    /// Changes one organization, and keeps what is counted beside it: cells, the calendar, the gauges.
+    fn with(&mut self, id: OrganizationId, change: impl FnOnce(&mut Organization)) {
+        let Some(organization) = self.organizations.get_mut(id.index as usize) else {
+            return;
+        };
+        let (cells_before, due_before) = (cells(organization), due(organization));
+        change(organization);
+        while let Some(book) = organization.take_finished_book() {
+            self.finished.push(book);
+        }
+        shift(&self.shared.stats.cells, cells_before, cells(organization));
+        let due_after = due(organization);
+        if due_before != due_after {
+            self.calendar.remove(&(due_before, id.index));
+            if due_after < Timestamp::MAX {
+                self.calendar.insert((due_after, id.index));
+            }
+        }
+        if let Some(book) = organization.books.back() {
+            organization.gauges.show(book);
+        }
+    }
+
+    fn name_organization(&mut self, id: OrganizationId, name: &str) {
+        self.organizations.push(Organization::new(id, name.into()));
+        self.shared.organizations.insert(name.into(), id);
+    }
+
+    fn put_in_force(&mut self, plan: &Plan, at: Timestamp) {
+        let same_catalogue = self.catalogue == plan.catalogue;
+        self.take_plan(plan);
+        let catalogue = Arc::clone(&self.catalogue);
+        let ids: Vec<_> = self.organizations.iter().map(|it| it.id).collect();
+        for id in ids {
+            self.with(id, |it| {
+                let planned = plan.organizations.get(&it.name);
+                it.is_planned = planned.is_some();
+                // What a change does not touch need not be counted again.
+                let untouched = |planned: &&Arc<_>| same_catalogue && it.plan == **planned;
+                if let Some(planned) = planned.filter(|planned| !untouched(planned)) {
+                    it.plan = Arc::clone(planned);
+                    if let Some(book) = it.books.back_mut() {
+                        book.plan(Arc::clone(planned), &catalogue, at);
+                    }
+                }
+            });
+        }
+    }
+
+    fn hold(&mut self, held: &Held) {
+        self.draw(&held.place, 0, signed(held.amount), held.trial, held.share);
+        self.with(held.place.organization, |it| {
+            if let Some(book) = it.book_mut(held.place.book) {
+                book.refer(held.place.environment, held.place.user);
+            }
+        });
+        let mut row = Row::settled(held.tag, State::Open, held.place, held.amount, held.expires);
+        row.held = held.amount;
+        row.sequence = held.sequence;
+        row.class = held.class;
+        row.rate = held.rate;
+        row.trial = held.trial;
+        self.keep(&held.tag, row);
+        self.sequence = self.sequence.max(held.sequence + 1);
+        self.expiry.push(held.tag.slot, held.expires, held.sequence);
+        self.holds_open += 1;
+        count(&self.shared.stats.holds_open);
+    }
+
+    fn extend_hold(&mut self, extended: &Extended) {
+        let Some(row) = self.holds.get_mut(extended.slot) else {
+            return;
+        };
+        row.held += extended.additional;
+        row.expires = extended.expires;
+        let (held, sequence, place, trial) = (row.held, row.sequence, row.place, row.trial);
+        self.draw(
+            &place,
+            0,
+            signed(extended.additional),
+            trial,
+            extended.share,
+        );
+        self.expiry.push(extended.slot, extended.expires, sequence);
+        if let Some(tag) = &extended.tag {
+            let state = State::Extension {
+                hold: extended.slot,
+            };
+            let mut row = Row::settled(*tag, state, place, held, extended.expires);
+            row.settled = extended.at;
+            self.keep(tag, row);
+            self.remember(tag.slot, place, extended.at, true);
+        }
+    }
+
+    fn settle(&mut self, settled: &Settled, is_commit: bool) {
+        let Some(row) = self.holds.get_mut(settled.slot) else {
+            return;
+        };
+        let (held, was_open) = (row.held, row.state == State::Open);
+        let returned = if was_open { held } else { 0 };
+        row.state = if is_commit {
+            let Settled {
+                committed,
+                overrun,
+                late,
+                ..
+            } = *settled;
+            State::Committed {
+                committed,
+                returned: returned.saturating_sub(committed),
+                overrun,
+                late,
+            }
+        } else {
+            State::Released { returned }
+        };
+        row.held = 0;
+        let (place, trial) = (row.place, row.trial);
+        let given_back = if sabotage::is(Fault::KeepRest) {
+            returned.min(settled.committed)
+        } else {
+            returned
+        };
+        self.draw(
+            &place,
+            signed(settled.committed),
+            -signed(given_back),
+            trial,
+            settled.share,
+        );
+        if was_open {
+            self.close(settled.slot, settled.at);
+        } else {
+            self.remember(settled.slot, place, settled.at, false);
+        }
+    }
+
+    fn expire(&mut self, slot: Slot, at: Timestamp, share: u64) {
+        let Some(row) = self.holds.get_mut(slot) else {
+            return;
+        };
+        let (held, place, trial) = (row.held, row.place, row.trial);
+        row.state = State::Expired;
+        row.held = 0;
+        self.draw(&place, 0, -signed(held), trial, share);
+        self.close(slot, at);
+        count(&self.shared.stats.holds_expired);
+    }
+
+    fn book_charge(&mut self, charged: &Charged) {
+        self.draw(
+            &charged.place,
+            signed(charged.amount),
+            0,
+            charged.trial,
+            charged.share,
+        );
+        if let Some(tag) = &charged.tag {
+            let state = State::Charged {
+                overrun: charged.overrun,
+            };
+            self.keep(
+                tag,
+                Row::settled(*tag, state, charged.place, charged.amount, charged.at),
+            );
+            self.remember(tag.slot, charged.place, charged.at, true);
+        }
+    }
+
+    /// Changes a cell, the trial that pays for it, and the payer's share of the extension.
+    fn draw(&mut self, place: &Place, used: i64, held: i64, trial: u8, share: u64) {
+        self.with(place.organization, |it| {
+            let Some(book) = it.book_mut(place.book) else {
+                return;
+            };
+            book.shift(place.environment, place.user, used, held, trial > 0);
+            book.set_share(place.environment, share);
+            if trial == 0 {
+                return;
+            }
+            let Some(user) = book.users.get(place.user).map(|row| row.name.clone()) else {
+                return;
+            };
+            let periods = it.trials.get_mut(&user).map(|trial| &mut trial.periods);
+            if let Some(period) =
+                periods.and_then(|periods| periods.get_mut(usize::from(trial) - 1))
+            {
+                period.used = period.used.saturating_add_signed(used);
+                period.held = period.held.saturating_add_signed(held);
+            }
+        });
+    }
+
+    fn keep(&mut self, tag: &Tag, row: Row) {
+        self.holds.insert(tag.slot, row);
+        if tag.chosen || slot_of(&tag.id).1 != self.shared.start {
+            self.shared.ids.insert(tag.id, tag.slot);
+        }
+    }
+
+    /// An open hold has ended; it is remembered from here on.
+    fn close(&mut self, slot: Slot, at: Timestamp) {
+        self.holds.remember(slot, at);
+        self.holds_open -= 1;
+        self.shared.stats.holds_open.fetch_sub(1, Ordering::Relaxed);
+        count(&self.shared.stats.settled);
+        self.expiry.tidy(self.number, &self.holds, self.holds_open);
+    }
+
+    /// A request that holds nothing is remembered from here on; a new one refers to its cell as long.
+    fn remember(&mut self, slot: Slot, place: Place, at: Timestamp, is_new: bool) {
+        self.holds.remember(slot, at);
+        if is_new {
+            count(&self.shared.stats.settled);
+            self.with(place.organization, |it| {
+                if let Some(book) = it.book_mut(place.book) {
+                    book.refer(place.environment, place.user);
+                }
+            });
+        }
+    }
+
+    fn forget(&mut self, count: u32) {
+        for _ in 0..count {
+            let Some(row) = self.holds.forget() else {
+                continue;
+            };
+            self.shared.stats.settled.fetch_sub(1, Ordering::Relaxed);
+            if row.chosen || slot_of(&row.id).1 != self.shared.start {
+                self.forget_id(&row.id, row.generation);
+            }
+            self.with(row.place.organization, |it| {
+                if let Some(book) = it.book_mut(row.place.book) {
+                    book.unrefer(row.place.environment, row.place.user);
+                }
+            });
+        }
+    }
+
+    fn forget_id(&self, id: &Id, generation: u32) {
+        let shard = self.number;
+        let is_same = |_: &Id, slot: &Slot| slot.shard == shard && slot.generation == generation;
+        self.shared.ids.remove_if(id, is_same);
+    }
+}
+
+fn cells(organization: &Organization) -> u64 {
+    organization.books.iter().map(|book| book.cells).sum()
+}
+
+fn due(organization: &Organization) -> Timestamp {
+    organization.books.back().map_or(Timestamp::MAX, Book::due)
+}

@@ -1,0 +1,628 @@
+//! One cycle's books of an organization: cells, the totals that are kept beside them, and how they change together.
+//!
+//! Every total equals what `domain::books` derives from the cells and the plan.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use crate::domain::account::Account;
+use crate::domain::credits::Credits;
+use crate::domain::cycle::{Calendar, CycleSpan};
+use crate::domain::fact::Extension;
+use crate::domain::plan::{Catalogue, LimitKind, OrganizationPlan, Overage, Purchased, Timeline};
+use crate::domain::threshold;
+use crate::domain::time::Timestamp;
+
+use super::rows::{Named, Rows};
+
+/// A name that nobody can have (names hold no control characters): beyond the bound on cells, the users without a limit
+/// share one cell per environment under it.
+pub(super) const FOLDED: &str = "\u{1}folded";
+
+/// The finest counter: (environment, user) in one cycle.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Cell {
+    /// The environment's row.
+    pub(super) environment: u32,
+    /// Remembered holds and charges that count here; the cell stays while there are any.
+    pub(super) references: u32,
+    /// Committed.
+    pub(super) used: u64,
+    /// In open holds.
+    pub(super) held: u64,
+    /// Of `used`, what trials paid.
+    pub(super) trial_used: u64,
+    /// Of `held`, what trials pay.
+    pub(super) trial_held: u64,
+}
+
+impl Cell {
+    fn is_unused(&self) -> bool {
+        self.references == 0 && self.used == 0 && self.held == 0
+    }
+}
+
+/// An environment's row. Counters are without what trials paid.
+#[derive(Debug, Default)]
+pub(super) struct EnvironmentRow {
+    pub(super) name: Box<str>,
+    /// How many cells refer to it.
+    pub(super) cells: u32,
+    pub(super) used: u64,
+    pub(super) held: u64,
+    /// What it has drawn from the extension.
+    pub(super) share: u64,
+    /// From the plan; 0 is none.
+    pub(super) allocation: u64,
+    /// From the plan, on the allocation.
+    pub(super) allowance: u64,
+    /// The least `used` that fires a threshold.
+    pub(super) next_mark: u64,
+}
+
+impl EnvironmentRow {
+    pub(super) fn drawn(&self) -> u64 {
+        self.used + self.held
+    }
+}
+
+/// A user's row. Counters are without what trials paid.
+#[derive(Debug, Default)]
+pub(super) struct UserRow {
+    /// Empty for requests without a user.
+    pub(super) name: Box<str>,
+    pub(super) cells: SmallVec<[Cell; 1]>,
+    pub(super) used: u64,
+    pub(super) held: u64,
+    /// Of `used`, what was used where the pool pays.
+    pub(super) pool_used: u64,
+    /// Of `held`, the same.
+    pub(super) pool_held: u64,
+    /// From the plan.
+    pub(super) limit: Option<(u64, LimitKind)>,
+    /// The least `used` that fires a threshold.
+    pub(super) next_mark: u64,
+}
+
+impl UserRow {
+    pub(super) fn set_aside(&self) -> u64 {
+        self.limit.map_or(0, |(limit, _)| limit)
+    }
+
+    pub(super) fn pool_drawn(&self) -> u64 {
+        self.pool_used + self.pool_held
+    }
+
+    pub(super) fn cell(&self, environment: u32) -> Option<&Cell> {
+        self.cells
+            .iter()
+            .find(|cell| cell.environment == environment)
+    }
+}
+
+impl Named for EnvironmentRow {
+    fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+impl Named for UserRow {
+    fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+/// Totals of a book. Apart from the trials', all without what trials paid.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Totals {
+    pub(super) used: u64,
+    pub(super) held: u64,
+    pub(super) trial_used: u64,
+    pub(super) trial_held: u64,
+    /// Sum over users of what they used where the pool pays, beyond their limits.
+    pub(super) pool_used: u64,
+    /// The same of what they drew.
+    pub(super) pool_drawn: u64,
+    /// Sum over users of what they drew of their set-asides.
+    pub(super) set_aside_drawn: u64,
+    /// Sum over environments of what they drew of their allocations.
+    pub(super) allocation_drawn: u64,
+    /// What payers have drawn from the extension.
+    pub(super) shares: u64,
+}
+
+/// What the plan gives in this cycle, as of the last change.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Figures {
+    pub(super) purchased: Purchased,
+    pub(super) entitlement: u64,
+    pub(super) allocated: u64,
+    pub(super) set_aside: u64,
+    pub(super) pool_base: u64,
+    pub(super) pool_allowance: u64,
+}
+
+/// One cycle's books.
+#[derive(Debug)]
+pub(super) struct Book {
+    pub(super) number: u32,
+    pub(super) span: CycleSpan,
+    /// The calendar in effect; the plan's counts from the next boundary on.
+    pub(super) calendar: Calendar,
+    pub(super) plan: Arc<OrganizationPlan>,
+    pub(super) timeline: Timeline,
+    /// When a grant begins or ends next.
+    pub(super) next_step: Timestamp,
+    pub(super) rolled_over: u64,
+    pub(super) extensions: SmallVec<[Extension; 2]>,
+    pub(super) environments: Rows<EnvironmentRow>,
+    pub(super) users: Rows<UserRow>,
+    pub(super) totals: Totals,
+    pub(super) figures: Figures,
+    /// What the pool has drawn from the extension.
+    pub(super) pool_share: u64,
+    pub(super) fired: BTreeSet<(Account, u32)>,
+    /// The least `used` of the pool that fires a threshold.
+    pub(super) pool_mark: u64,
+    /// The least `used` of the organization that fires a threshold.
+    pub(super) organization_mark: u64,
+    /// Remembered holds and charges that count here; a closed book stays while there are any.
+    pub(super) references: u64,
+    /// How many cells there are.
+    pub(super) cells: u64,
+}
+
+impl Book {
+    /// An empty book.
+    pub(super) fn new(
+        number: u32,
+        span: CycleSpan,
+        calendar: Calendar,
+        rolled_over: u64,
+        plan: Arc<OrganizationPlan>,
+        catalogue: &Catalogue,
+    ) -> Self {
+        let timeline = Timeline::new(&plan.grants, catalogue, &calendar);
+        let mut book = Self {
+            number,
+            span,
+            calendar,
+            plan,
+            timeline,
+            next_step: Timestamp::MAX,
+            rolled_over,
+            extensions: SmallVec::new(),
+            environments: Rows::default(),
+            users: Rows::default(),
+            totals: Totals::default(),
+            figures: Figures::default(),
+            pool_share: 0,
+            fired: BTreeSet::new(),
+            pool_mark: u64::MAX,
+            organization_mark: u64::MAX,
+            references: 0,
+            cells: 0,
+        };
+        book.step(span.start);
+        book
+    }
+
+    /// Puts another plan in force; usage is attributed anew.
+    pub(super) fn plan(
+        &mut self,
+        plan: Arc<OrganizationPlan>,
+        catalogue: &Catalogue,
+        at: Timestamp,
+    ) {
+        self.timeline = Timeline::new(&plan.grants, catalogue, &self.calendar);
+        self.plan = plan;
+        for row in self.environments.iter_mut() {
+            let terms = self.plan.environments.get(&row.name);
+            row.allocation = terms.map_or(0, |it| it.allocation.get());
+            row.allowance = terms.map_or(0, |it| it.overage.allowance(row.allocation));
+        }
+        for row in self.users.iter_mut() {
+            row.limit = self
+                .plan
+                .user(&row.name)
+                .map(|it| (it.limit.get(), it.kind));
+        }
+        self.recount();
+        for row in self.environments.iter_mut() {
+            let most = if row.allocation == 0 {
+                0
+            } else {
+                row.drawn().saturating_sub(row.allocation)
+            };
+            row.share = row.share.min(most);
+        }
+        self.step(at);
+    }
+
+    /// Puts the grants of an instant in force.
+    pub(super) fn step(&mut self, at: Timestamp) {
+        let at = self.span.clamp(at);
+        let purchased = self.timeline.at(at).purchased;
+        let entitlement = purchased.total() + self.rolled_over;
+        let (allocated, set_aside) = (self.plan.allocated(), self.plan.set_aside());
+        let pool_base = entitlement.saturating_sub(allocated + set_aside);
+        let pool_allowance = self.plan.overage.allowance(pool_base);
+        self.figures = Figures {
+            purchased,
+            entitlement,
+            allocated,
+            set_aside,
+            pool_base,
+            pool_allowance,
+        };
+        self.next_step = self.timeline.next_after(at);
+        self.pool_share = self
+            .pool_share
+            .min(self.totals.pool_drawn.saturating_sub(pool_base));
+        self.totals.shares = self
+            .environments
+            .iter()
+            .map(|(_, row)| row.share)
+            .sum::<u64>()
+            + self.pool_share;
+        self.remark();
+    }
+
+    /// When something is due by the calendar: the end of the cycle, or a grant that begins or ends.
+    pub(super) fn due(&self) -> Timestamp {
+        self.span.end.min(self.next_step)
+    }
+
+    /// Extensions that count at an instant.
+    pub(super) fn extension_usable(&self, now: Timestamp) -> u64 {
+        if self.extensions.is_empty() {
+            return 0;
+        }
+        let now = self.span.clamp(now);
+        self.extensions
+            .iter()
+            .filter(|it| it.usable <= now)
+            .map(|it| it.credits)
+            .sum()
+    }
+
+    /// What of them nobody has drawn.
+    pub(super) fn extension_left(&self, now: Timestamp) -> u64 {
+        self.extension_usable(now)
+            .saturating_sub(self.totals.shares)
+    }
+
+    /// How many credits can be added before a counter would pass [`Credits::MAX`].
+    pub(super) fn room(&self) -> u64 {
+        let Totals {
+            used,
+            held,
+            trial_used,
+            trial_held,
+            ..
+        } = self.totals;
+        Credits::MAX
+            .get()
+            .saturating_sub(used + held + trial_used + trial_held)
+    }
+
+    /// Whether anything is set aside, so that the pool is an account of its own.
+    pub(super) fn has_set_asides(&self) -> bool {
+        self.figures.allocated + self.figures.set_aside > 0
+    }
+
+    /// A new environment's row, with the plan's terms.
+    pub(super) fn environment_row(&self, name: Box<str>) -> EnvironmentRow {
+        let terms = self.plan.environments.get(&name);
+        let allocation = terms.map_or(0, |it| it.allocation.get());
+        let allowance = terms.map_or(0, |it| it.overage.allowance(allocation));
+        let mut row = EnvironmentRow {
+            name,
+            allocation,
+            allowance,
+            ..EnvironmentRow::default()
+        };
+        row.next_mark = environment_mark(&self.plan, &self.fired, &row);
+        row
+    }
+
+    /// A new user's row, with the plan's terms.
+    pub(super) fn user_row(&self, name: Box<str>) -> UserRow {
+        let limit = self.plan.user(&name).map(|it| (it.limit.get(), it.kind));
+        let mut row = UserRow {
+            name,
+            limit,
+            ..UserRow::default()
+        };
+        row.next_mark = user_mark(&self.plan, &self.fired, &row);
+        row
+    }
+
+    /// Changes a cell and every total that it belongs to, together.
+    pub(super) fn shift(&mut self, environment: u32, user: u32, used: i64, held: i64, trial: bool) {
+        let Some(row) = self.users.get_mut(user) else {
+            return;
+        };
+        let Some(environment_row) = self.environments.get_mut(environment) else {
+            return;
+        };
+        if !row.cells.iter().any(|cell| cell.environment == environment) {
+            row.cells.push(Cell {
+                environment,
+                ..Cell::default()
+            });
+            environment_row.cells += 1;
+            self.cells += 1;
+        }
+        let Some(cell) = row
+            .cells
+            .iter_mut()
+            .find(|cell| cell.environment == environment)
+        else {
+            return;
+        };
+        let totals = &mut self.totals;
+        add(&mut cell.used, used);
+        add(&mut cell.held, held);
+        if trial {
+            for (counter, by) in [
+                (&mut cell.trial_used, used),
+                (&mut cell.trial_held, held),
+                (&mut totals.trial_used, used),
+                (&mut totals.trial_held, held),
+            ] {
+                add(counter, by);
+            }
+            return;
+        }
+        for (counter, by) in [
+            (&mut totals.used, used),
+            (&mut totals.held, held),
+            (&mut row.used, used),
+            (&mut row.held, held),
+        ] {
+            add(counter, by);
+        }
+        totals.allocation_drawn -= environment_row.drawn().min(environment_row.allocation);
+        add(&mut environment_row.used, used);
+        add(&mut environment_row.held, held);
+        totals.allocation_drawn += environment_row.drawn().min(environment_row.allocation);
+        if environment_row.allocation == 0 {
+            leave(totals, row);
+            add(&mut row.pool_used, used);
+            add(&mut row.pool_held, held);
+            enter(totals, row);
+        }
+    }
+
+    /// A remembered hold or charge counts in this cell from now on.
+    pub(super) fn refer(&mut self, environment: u32, user: u32) {
+        self.shift(environment, user, 0, 0, false);
+        self.references += 1;
+        if let Some(cell) = self.cell_mut(environment, user) {
+            cell.references += 1;
+        }
+    }
+
+    /// It no longer does.
+    pub(super) fn unrefer(&mut self, environment: u32, user: u32) {
+        self.references = self.references.saturating_sub(1);
+        if let Some(cell) = self.cell_mut(environment, user) {
+            cell.references = cell.references.saturating_sub(1);
+        }
+        self.tidy(environment, user);
+    }
+
+    /// Frees a cell that is back at 0 / 0 and that nothing refers to, with rows that then have none.
+    pub(super) fn tidy(&mut self, environment: u32, user: u32) {
+        let Some(row) = self.users.get_mut(user) else {
+            return;
+        };
+        let Some(place) = row
+            .cells
+            .iter()
+            .position(|it| it.environment == environment)
+        else {
+            return;
+        };
+        if !row.cells[place].is_unused() {
+            return;
+        }
+        row.cells.swap_remove(place);
+        self.cells -= 1;
+        if row.cells.is_empty() {
+            self.users.remove(user);
+        }
+        let Some(row) = self.environments.get_mut(environment) else {
+            return;
+        };
+        row.cells = row.cells.saturating_sub(1);
+        if row.cells == 0 && row.share == 0 {
+            self.environments.remove(environment);
+        }
+    }
+
+    /// Stores the payer's share of the extension: of the environment if it has an allocation, else of the pool.
+    pub(super) fn set_share(&mut self, environment: u32, share: u64) {
+        let stored = match self.environments.get_mut(environment) {
+            Some(row) if row.allocation > 0 => &mut row.share,
+            _ => &mut self.pool_share,
+        };
+        self.totals.shares = self.totals.shares - *stored + share;
+        *stored = share;
+    }
+
+    /// Finds again the least `used` that fires a threshold, for every account.
+    pub(super) fn remark(&mut self) {
+        let (plan, fired) = (&self.plan, &self.fired);
+        for row in self.environments.iter_mut() {
+            row.next_mark = environment_mark(plan, fired, row);
+        }
+        for row in self.users.iter_mut() {
+            row.next_mark = user_mark(plan, fired, row);
+        }
+        let percents = &plan.thresholds.0;
+        let next = |account: Account, limit| {
+            threshold::next_mark(limit, percents, |it| fired.contains(&(account.clone(), it)))
+        };
+        self.pool_mark = if self.has_set_asides() {
+            next(Account::Pool, self.figures.pool_base)
+        } else {
+            u64::MAX
+        };
+        self.organization_mark = next(Account::Organization, self.figures.entitlement);
+    }
+
+    /// Finds again the least `used` that fires a threshold, for one account.
+    pub(super) fn mark_again(&mut self, account: &Account) {
+        let (plan, fired) = (&self.plan, &self.fired);
+        let open = |limit, percents: &[u32]| {
+            threshold::next_mark(limit, percents, |percent| {
+                fired.contains(&(account.clone(), percent))
+            })
+        };
+        match account {
+            Account::User(name) => {
+                let row = self
+                    .users
+                    .find(name)
+                    .and_then(|row| self.users.get_mut(row));
+                if let Some(row) = row {
+                    row.next_mark = user_mark(plan, fired, row);
+                }
+            }
+            Account::Environment(name) => {
+                let row = self
+                    .environments
+                    .find(name)
+                    .and_then(|row| self.environments.get_mut(row));
+                if let Some(row) = row {
+                    row.next_mark = environment_mark(plan, fired, row);
+                }
+            }
+            Account::Pool => self.pool_mark = open(self.figures.pool_base, &plan.thresholds.0),
+            Account::Organization => {
+                self.organization_mark = open(self.figures.entitlement, &plan.thresholds.0);
+            }
+        }
+    }
+
+    /// Rebuilds every total from the cells.
+    fn recount(&mut self) {
+        let shares = self.totals.shares;
+        self.totals = Totals {
+            shares,
+            ..Totals::default()
+        };
+        for row in self.environments.iter_mut() {
+            (row.used, row.held) = (0, 0);
+        }
+        for row in self.users.iter_mut() {
+            (row.used, row.held, row.pool_used, row.pool_held) = (0, 0, 0, 0);
+            for cell in &row.cells {
+                let Some(environment) = self.environments.get_mut(cell.environment) else {
+                    continue;
+                };
+                let (used, held) = (cell.used - cell.trial_used, cell.held - cell.trial_held);
+                environment.used += used;
+                environment.held += held;
+                row.used += used;
+                row.held += held;
+                if environment.allocation == 0 {
+                    row.pool_used += used;
+                    row.pool_held += held;
+                }
+                self.totals.trial_used += cell.trial_used;
+                self.totals.trial_held += cell.trial_held;
+            }
+            self.totals.used += row.used;
+            self.totals.held += row.held;
+            enter(&mut self.totals, row);
+        }
+        for (_, row) in self.environments.iter() {
+            self.totals.allocation_drawn += row.drawn().min(row.allocation);
+        }
+    }
+
+    fn cell_mut(&mut self, environment: u32, user: u32) -> Option<&mut Cell> {
+        self.users
+            .get_mut(user)?
+            .cells
+            .iter_mut()
+            .find(|cell| cell.environment == environment)
+    }
+}
+
+/// Takes a user's part out of the totals of the pool, before it changes.
+fn leave(totals: &mut Totals, row: &UserRow) {
+    let limit = row.set_aside();
+    totals.pool_used -= row.pool_used.saturating_sub(limit);
+    totals.pool_drawn -= row.pool_drawn().saturating_sub(limit);
+    totals.set_aside_drawn -= row.pool_drawn().min(limit);
+}
+
+/// Puts it back in.
+fn enter(totals: &mut Totals, row: &UserRow) {
+    let limit = row.set_aside();
+    totals.pool_used += row.pool_used.saturating_sub(limit);
+    totals.pool_drawn += row.pool_drawn().saturating_sub(limit);
+    totals.set_aside_drawn += row.pool_drawn().min(limit);
+}
+
+fn environment_mark(
+    plan: &OrganizationPlan,
+    fired: &BTreeSet<(Account, u32)>,
+    row: &EnvironmentRow,
+) -> u64 {
+    if row.allocation == 0 {
+        return u64::MAX;
+    }
+    let account = Account::Environment(row.name.clone());
+    threshold::next_mark(
+        row.allocation,
+        environment_percents(plan, &row.name),
+        |percent| fired.contains(&(account.clone(), percent)),
+    )
+}
+
+fn user_mark(plan: &OrganizationPlan, fired: &BTreeSet<(Account, u32)>, row: &UserRow) -> u64 {
+    let Some((limit, _)) = row.limit else {
+        return u64::MAX;
+    };
+    let account = Account::User(row.name.clone());
+    threshold::next_mark(limit, user_percents(plan, &row.name), |percent| {
+        fired.contains(&(account.clone(), percent))
+    })
+}
+
+/// The marks of an environment: its own, or the organization's.
+pub(super) fn environment_percents<'a>(plan: &'a OrganizationPlan, name: &str) -> &'a [u32] {
+    let own = plan
+        .environments
+        .get(name)
+        .and_then(|it| it.thresholds.as_ref());
+    &own.unwrap_or(&plan.thresholds).0
+}
+
+/// The marks of a user: the user's own, or the organization's.
+pub(super) fn user_percents<'a>(plan: &'a OrganizationPlan, name: &str) -> &'a [u32] {
+    let own = plan.user(name).and_then(|it| it.thresholds.as_ref());
+    &own.unwrap_or(&plan.thresholds).0
+}
+
+/// Adds a signed change to a counter. What comes back was counted before, so that nothing is cut.
+fn add(counter: &mut u64, by: i64) {
+    *counter = counter.saturating_add_signed(by);
+}
+
+/// The allowance of an environment that no row exists for.
+pub(super) fn terms(plan: &OrganizationPlan, environment: &str) -> (u64, u64) {
+    let Some(terms) = plan.environments.get(environment) else {
+        return (0, 0);
+    };
+    let allocation = terms.allocation.get();
+    let overage: Overage = terms.overage;
+    (allocation, overage.allowance(allocation))
+}

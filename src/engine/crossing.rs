@@ -1,0 +1,146 @@
+//! Thresholds (section 7): what a commit or a change has reached fires, once per threshold, account and cycle.
+
+use crate::domain::account::Account;
+use crate::domain::fact::{Fact, OrganizationId, Place};
+use crate::domain::threshold::reached;
+
+use super::book::{Book, environment_percents, user_percents};
+use super::desk::Desk;
+use super::shard::Shard;
+
+impl Desk<'_> {
+    /// Fires what a commit in this cell has reached.
+    pub(super) fn cross(&mut self, place: &Place) {
+        self.shard.cross(place);
+    }
+}
+
+impl Shard {
+    /// Fires what a commit in this cell has reached: the user's, the environment's or the pool's, the organization's.
+    pub(super) fn cross(&mut self, place: &Place) {
+        let organization = self.organizations.get(place.organization.index as usize);
+        let Some(book) = organization.and_then(|it| it.book(place.book)) else {
+            return;
+        };
+        if let Some(reached) = book.reached_at(place) {
+            self.fire(place.organization, place.book, reached);
+        }
+    }
+
+    /// Fires what a change of the plan or the entitlement has reached, on any account of the present cycle.
+    pub(super) fn cross_all(&mut self, id: OrganizationId) {
+        let organization = self.organizations.get(id.index as usize);
+        let Some(book) = organization.and_then(|it| it.present()) else {
+            return;
+        };
+        let (number, mut crossed) = (book.number, Vec::new());
+        for (_, row) in book
+            .users
+            .iter()
+            .filter(|(_, row)| row.used >= row.next_mark)
+        {
+            book.collect_user(row, &mut crossed);
+        }
+        for (_, row) in book
+            .environments
+            .iter()
+            .filter(|(_, row)| row.used >= row.next_mark)
+        {
+            book.collect_environment(row, &mut crossed);
+        }
+        book.collect_common(true, &mut crossed);
+        self.fire(id, number, crossed);
+    }
+
+    fn fire(&mut self, organization: OrganizationId, book: u32, mut crossed: Vec<(Account, u32)>) {
+        crossed.sort();
+        for (account, percent) in crossed {
+            self.happen(Fact::Crossed {
+                organization,
+                book,
+                account,
+                percent,
+            });
+        }
+    }
+}
+
+impl Book {
+    /// What the accounts of a cell have reached and not fired; `None` almost always.
+    fn reached_at(&self, place: &Place) -> Option<Vec<(Account, u32)>> {
+        let user = self.users.get(place.user)?;
+        let environment = self.environments.get(place.environment)?;
+        let is_pool = environment.allocation == 0;
+        let nothing = user.used < user.next_mark
+            && environment.used < environment.next_mark
+            && (!is_pool || self.totals.pool_used < self.pool_mark)
+            && self.totals.used < self.organization_mark;
+        if nothing {
+            return None;
+        }
+        let mut crossed = Vec::new();
+        self.collect_user(user, &mut crossed);
+        self.collect_environment(environment, &mut crossed);
+        self.collect_common(is_pool, &mut crossed);
+        Some(crossed)
+    }
+
+    fn collect_user(&self, row: &super::book::UserRow, crossed: &mut Vec<(Account, u32)>) {
+        if let Some((limit, _)) = row.limit {
+            let account = Account::User(row.name.clone());
+            self.collect(
+                account,
+                row.used,
+                limit,
+                user_percents(&self.plan, &row.name),
+                crossed,
+            );
+        }
+    }
+
+    fn collect_environment(
+        &self,
+        row: &super::book::EnvironmentRow,
+        crossed: &mut Vec<(Account, u32)>,
+    ) {
+        if row.allocation > 0 {
+            let account = Account::Environment(row.name.clone());
+            let percents = environment_percents(&self.plan, &row.name);
+            self.collect(account, row.used, row.allocation, percents, crossed);
+        }
+    }
+
+    fn collect_common(&self, with_pool: bool, crossed: &mut Vec<(Account, u32)>) {
+        let percents = &self.plan.thresholds.0;
+        if with_pool && self.has_set_asides() {
+            let (used, limit) = (self.totals.pool_used, self.figures.pool_base);
+            self.collect(Account::Pool, used, limit, percents, crossed);
+        }
+        self.collect(
+            Account::Organization,
+            self.totals.used,
+            self.figures.entitlement,
+            percents,
+            crossed,
+        );
+    }
+
+    fn collect(
+        &self,
+        account: Account,
+        used: u64,
+        limit: u64,
+        percents: &[u32],
+        crossed: &mut Vec<(Account, u32)>,
+    ) {
+        for &percent in percents
+            .iter()
+            .filter(|&&percent| reached(used, limit, percent))
+        {
+            let mark = (account.clone(), percent);
+            if !self.fired.contains(&mark) {
+                crossed.push(mark);
+            }
+        }
+    }
+}

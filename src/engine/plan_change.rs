@@ -1,0 +1,229 @@
+//! Putting a plan in force: judged on its result over all organizations, then applied as one change.
+
+use std::sync::Arc;
+
+use crate::domain::fact::{Fact, OrganizationId};
+use crate::domain::plan::{ChangeRefused, Footing, OrganizationPlan, Plan, Timeline, judge};
+use crate::domain::time::{Now, Timestamp};
+use crate::world::sync::MutexGuard;
+
+use super::answer::EngineError;
+use super::book::{Book, UserRow};
+use super::organization::Organization;
+use super::shard::Shard;
+use super::{Engine, SHARDS};
+
+impl Engine {
+    /// Puts a plan in force, as one atomic change; the first call opens the books. The plan must have passed
+    /// `domain::plan::check`. Answers whether anything changed.
+    ///
+    /// Refused, with everything as it was, if the result would set aside more than there is (section 4).
+    pub fn apply_plan(&self, plan: Plan) -> Result<bool, EngineError> {
+        if self.has_failed() {
+            return Err(EngineError::Unrecorded);
+        }
+        // The plan's own lock comes first and keeps two changes apart; then all shards, in order.
+        let mut present = self.plan.lock();
+        if **present == plan {
+            return Ok(false);
+        }
+        let plan = Arc::new(plan);
+        let mut shards: Vec<_> = self.shards.iter().map(|shard| shard.lock()).collect();
+        let now = self.now();
+        let mut recorded = Ok(());
+        for shard in &mut shards {
+            // Plan changes are rare: everything that is due happens first, however much it is.
+            while shard.advance(now) {}
+            recorded = recorded.and(shard.record().map(drop));
+        }
+        recorded.inspect_err(|_| self.poison())?;
+        for shard in &shards {
+            shard.judge(&plan, now)?;
+        }
+        self.put_in_force(&mut shards, &plan, now)
+            .inspect_err(|_| self.poison())?;
+        *present = plan;
+        Ok(true)
+    }
+
+    fn put_in_force(
+        &self,
+        shards: &mut [MutexGuard<'_, Shard>],
+        plan: &Arc<Plan>,
+        now: Now,
+    ) -> Result<(), EngineError> {
+        let mut facts = Vec::new();
+        for name in plan.organizations.keys() {
+            if !self.shared.organizations.contains_key(name) {
+                let shard = self.shard_for(name);
+                let Some(keeper) = shards.get_mut(usize::from(shard)) else {
+                    continue;
+                };
+                let index = u32::try_from(keeper.organizations.len()).unwrap_or(u32::MAX);
+                let organization = OrganizationId { shard, index };
+                keeper.happen(Fact::OrganizationNamed {
+                    organization,
+                    name: name.clone(),
+                });
+                facts.append(&mut keeper.facts);
+            }
+        }
+        let planned = Fact::Planned {
+            at: now.wall,
+            plan: Arc::clone(plan),
+        };
+        for shard in shards.iter_mut() {
+            shard.apply(&planned);
+        }
+        facts.push(planned);
+        for shard in shards.iter_mut() {
+            shard.open_and_cross(now.wall);
+            facts.append(&mut shard.facts);
+        }
+        // All of it belongs together, so that it is recorded in one call.
+        self.shared.recorder.record(&facts)?;
+        Ok(())
+    }
+
+    /// The shard that keeps an organization: the same on every start, so that it does not depend on a random hash.
+    fn shard_for(&self, name: &str) -> u8 {
+        let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+        });
+        u8::try_from((hash >> 32) % u64::from(SHARDS)).unwrap_or(0)
+    }
+}
+
+impl Shard {
+    /// Judges a plan on what it makes of this shard's organizations.
+    fn judge(&self, plan: &Plan, now: Now) -> Result<(), ChangeRefused> {
+        for (name, after) in &plan.organizations {
+            match self.organizations.iter().find(|it| it.name == *name) {
+                Some(organization) => judge_known(organization, plan, after, now.wall)?,
+                None if !self.shared.organizations.contains_key(name) => {
+                    judge_new(name, plan, after, now.wall)?
+                }
+                None => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Opens the first cycle of new organizations, and fires what the change has reached.
+    fn open_and_cross(&mut self, now: Timestamp) {
+        for index in 0..self.organizations.len() {
+            let found = &self.organizations[index];
+            let organization = found.id;
+            if found.books.is_empty() {
+                let calendar = found.plan.calendar;
+                let span = calendar.cycle_at(now);
+                let (book, rolled_over) = (0, 0);
+                self.happen(Fact::CycleOpened {
+                    organization,
+                    book,
+                    span,
+                    calendar,
+                    rolled_over,
+                });
+                // The book opened as of the cycle's start; grants may have begun since.
+                self.happen(Fact::EntitlementChanged {
+                    organization,
+                    at: now,
+                });
+            }
+            self.cross_all(organization);
+        }
+    }
+}
+
+/// A new organization: nothing was used, nothing was set aside.
+fn judge_new(
+    name: &str,
+    plan: &Plan,
+    after: &OrganizationPlan,
+    now: Timestamp,
+) -> Result<(), ChangeRefused> {
+    let timeline = Timeline::new(&after.grants, &plan.catalogue, &after.calendar);
+    let nothing = OrganizationPlan::default();
+    let before = Footing {
+        plan: &nothing,
+        entitlement: 0,
+        pool_drawn: 0,
+    };
+    let entitlement = timeline.at(now).purchased.total();
+    let after = Footing {
+        plan: after,
+        entitlement,
+        pool_drawn: 0,
+    };
+    judge(name, before, after, &|_| 0, &|_| 0)
+}
+
+fn judge_known(
+    organization: &Organization,
+    plan: &Plan,
+    after: &OrganizationPlan,
+    now: Timestamp,
+) -> Result<(), ChangeRefused> {
+    let nothing = OrganizationPlan::default();
+    let before = if organization.is_planned {
+        &*organization.plan
+    } else {
+        &nothing
+    };
+    if before == after {
+        return Ok(());
+    }
+    let Some(book) = organization.present() else {
+        return judge_new(&organization.name, plan, after, now);
+    };
+    let timeline = Timeline::new(&after.grants, &plan.catalogue, &book.calendar);
+    let entitlement = timeline.at(book.span.clamp(now)).purchased.total() + book.rolled_over;
+    let pool_drawn: u64 = book
+        .users
+        .iter()
+        .map(|(_, row)| beyond_limit(book, row, after))
+        .sum();
+    let drawn = |name: &str| {
+        let row = book
+            .environments
+            .find(name)
+            .and_then(|row| book.environments.get(row));
+        row.map_or(0, |row| row.drawn())
+    };
+    let by_user = |name: &str| {
+        let row = book.users.find(name).and_then(|row| book.users.get(row));
+        row.map_or(0, |row| pool_drawn_under(book, row, after))
+    };
+    let (stood, now_drawn) = (book.figures.entitlement, book.totals.pool_drawn);
+    let before = Footing {
+        plan: before,
+        entitlement: stood,
+        pool_drawn: now_drawn,
+    };
+    let after = Footing {
+        plan: after,
+        entitlement,
+        pool_drawn,
+    };
+    judge(&organization.name, before, after, &drawn, &by_user)
+}
+
+/// What a user drew in environments that the pool pays for under another plan.
+fn pool_drawn_under(book: &Book, row: &UserRow, plan: &OrganizationPlan) -> u64 {
+    let by_pool = row.cells.iter().filter(|cell| {
+        let name = book
+            .environments
+            .get(cell.environment)
+            .map_or("", |it| &it.name);
+        plan.allocation(name) == 0
+    });
+    by_pool
+        .map(|cell| cell.used + cell.held - cell.trial_used - cell.trial_held)
+        .sum()
+}
+
+fn beyond_limit(book: &Book, row: &UserRow, plan: &OrganizationPlan) -> u64 {
+    let limit = plan.user(&row.name).map_or(0, |it| it.limit.get());
+    pool_drawn_under(book, row, plan).saturating_sub(limit)
+}

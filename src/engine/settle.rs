@@ -1,0 +1,298 @@
+//! Commit and Release, and the way back of what expires: credits are given back in the hold's own cycle.
+
+use crate::domain::charge;
+use crate::domain::credits::Credits;
+use crate::domain::fact::{Fact, Id, Settled, Slot};
+use crate::domain::plan::{Enforcement, Excess};
+use crate::domain::rates::Class;
+use crate::domain::route::Route;
+use crate::domain::time::Timestamp;
+
+use super::Engine;
+use super::answer::*;
+use super::denial::{Refusal, invalid, precondition};
+use super::desk::Desk;
+use super::gauges::count;
+use super::holds::{Row, State, hex};
+use super::order::{Actual, Commit};
+use super::reserve::{history, stamped};
+use super::seat::{Seat, Trial};
+use super::shard::Shard;
+
+impl Engine {
+    /// Books what the work really used; the hold ends.
+    pub fn commit(&self, order: &Commit) -> Result<Decision<Committed>, EngineError> {
+        let slot = self.slot(&order.id)?;
+        let (decision, receipt) = self.desk(slot.shard, |desk| {
+            let row = desk.remembered(slot, &order.id)?;
+            let amount = actual(&row, &order.actual)?;
+            match row.state {
+                State::Open | State::Expired => desk.commit(slot, &row, amount, order.excess),
+                State::Committed { committed, .. } if committed == amount => {
+                    Ok(Decision::Granted(desk.committed(&row)))
+                }
+                _ => Err(precondition(format!(
+                    "reservation {}: {}",
+                    hex(&order.id),
+                    history(&row)
+                ))),
+            }
+        })?;
+        Ok(stamped(decision, |committed| committed.receipt = receipt))
+    }
+
+    /// Gives a hold up. One that expired is settled, with nothing to return.
+    pub fn release(&self, id: &Id) -> Result<Released, EngineError> {
+        let slot = self.slot(id)?;
+        let (mut released, receipt) = self.desk(slot.shard, |desk| {
+            let row = desk.remembered(slot, id)?;
+            match row.state {
+                State::Open | State::Expired => {
+                    let now = desk.now;
+                    let share = match row.state {
+                        State::Open => desk.shard.share_after_return(slot, now.wall),
+                        _ => desk.shard.share_now(&row),
+                    };
+                    let (committed, overrun, late, at) = (0, 0, false, now.steady);
+                    let settled = Settled {
+                        slot,
+                        committed,
+                        overrun,
+                        late,
+                        at,
+                        share,
+                    };
+                    desk.shard.happen(Fact::Released(settled));
+                }
+                State::Released { .. } => {}
+                _ => {
+                    return Err(precondition(format!(
+                        "reservation {}: {}",
+                        hex(id),
+                        history(&row)
+                    )));
+                }
+            }
+            let row = desk.remembered(slot, id)?;
+            let State::Released { returned } = row.state else {
+                return Err(precondition(format!(
+                    "reservation {}: {}",
+                    hex(id),
+                    history(&row)
+                )));
+            };
+            let standing = desk.standing_of_hold(&row);
+            Ok(Released {
+                returned: Credits::saturating(returned),
+                standing,
+                receipt: Default::default(),
+            })
+        })?;
+        released.receipt = receipt;
+        Ok(released)
+    }
+}
+
+/// What is to be booked, in credits; nothing for class `free`.
+fn actual(row: &Row, actual: &Actual) -> Result<u64, EngineError> {
+    let amount = match (actual, row.rate) {
+        (Actual::Amount(amount), _) => *amount,
+        (Actual::Quantity(quantity), Some(rate)) => rate.price(*quantity).ok_or_else(|| {
+            invalid(
+                "quantity",
+                "costs more than 9,007,199,254,740,991 credits, the largest amount there is",
+            )
+        })?,
+        (Actual::Quantity(_), None) => {
+            let problem = "the reservation names no operation, so that a quantity has no price; send an amount";
+            return Err(invalid("quantity", problem));
+        }
+    };
+    Ok(if row.class == Class::Free {
+        0
+    } else {
+        amount.get()
+    })
+}
+
+impl Desk<'_> {
+    fn commit(
+        &mut self,
+        slot: Slot,
+        row: &Row,
+        amount: u64,
+        excess: Excess,
+    ) -> Result<Decision<Committed>, EngineError> {
+        let place = row.place;
+        let organization = self
+            .shard
+            .organizations
+            .get(place.organization.index as usize);
+        let Some((organization, book)) =
+            organization.and_then(|it| Some((it, it.book(place.book)?)))
+        else {
+            return Err(EngineError::UnknownReservation(hex(&row.id)));
+        };
+        let (seat, trial, route) = self.route_of_hold(row);
+        let beyond = amount.saturating_sub(row.held);
+        let mut overrun = 0;
+        if beyond > 0 {
+            if beyond > book.room() {
+                return Err(invalid(
+                    "amount",
+                    "the organization's credits in this cycle would pass 2^53 - 1",
+                ));
+            }
+            overrun = beyond - charge::available(&route, row.class).min(beyond);
+        }
+        let is_enforced = organization.plan.enforcement == Enforcement::Enforce;
+        // An expired hold is not rejected: the work happened, and there is nothing left to keep.
+        if overrun > 0
+            && row.state == State::Open
+            && excess.max(book.plan.excess) == Excess::Reject
+            && let Err(shortfall) = charge::decide(&route, row.class, beyond, None)
+        {
+            if is_enforced {
+                count(self.shared.stats.denied(shortfall.reason));
+                let user = book.users.get(place.user).map_or("", |it| &it.name);
+                let environment = book
+                    .environments
+                    .get(place.environment)
+                    .map_or("", |it| &it.name);
+                let (seat, route, requested, now) = (&seat, &route, beyond, self.now);
+                let refusal = Refusal {
+                    book,
+                    seat,
+                    route,
+                    trial,
+                    environment,
+                    user,
+                    requested,
+                    now,
+                };
+                return Ok(Decision::Denied(Box::new(refusal.denial(&shortfall))));
+            }
+            count(self.shared.stats.would_be_denied(shortfall.reason));
+        }
+        let signed = |amount: u64| i64::try_from(amount).unwrap_or(i64::MAX);
+        let share = seat.share_after(
+            book,
+            signed(amount),
+            -signed(row.held),
+            row.trial > 0,
+            self.now.wall,
+        );
+        let (committed, late, at) = (amount, row.state == State::Expired, self.now.steady);
+        let settled = Settled {
+            slot,
+            committed,
+            overrun,
+            late,
+            at,
+            share,
+        };
+        self.shard.happen(Fact::Committed(settled));
+        self.cross(&place);
+        let row = self.remembered(slot, &row.id)?;
+        Ok(Decision::Granted(self.committed(&row)))
+    }
+
+    /// The answer about a committed hold, with how things stand now.
+    fn committed(&self, row: &Row) -> Committed {
+        let (committed, returned, overrun, late) = match row.state {
+            State::Committed {
+                committed,
+                returned,
+                overrun,
+                late,
+            } => (committed, returned, overrun, late),
+            _ => (0, 0, 0, false),
+        };
+        Committed {
+            committed: Credits::saturating(committed),
+            returned: Credits::saturating(returned),
+            overrun: Credits::saturating(overrun),
+            late,
+            standing: self.standing_of_hold(row),
+            receipt: Default::default(),
+        }
+    }
+
+    /// Who pays for a hold, in the cycle and the trial period that it belongs to.
+    pub(super) fn route_of_hold(&self, row: &Row) -> (Seat, Trial, Route) {
+        let organization = self
+            .shard
+            .organizations
+            .get(row.place.organization.index as usize);
+        let found = organization.and_then(|it| Some((it, it.book(row.place.book)?)));
+        let Some((organization, book)) = found else {
+            // A remembered request keeps its book.
+            let nothing = Route {
+                refused: None,
+                payer: crate::domain::route::Payer::Environment,
+                pots: Default::default(),
+                drawn: 0,
+                set_aside_left: 0,
+                user_cap: None,
+                entitlement_cap: None,
+            };
+            return (Seat::default(), Trial::None, nothing);
+        };
+        let seat = book.seat_at(row.place.environment, row.place.user);
+        let user = book.users.get(row.place.user).map_or("", |it| &it.name);
+        let trial = organization.trial_of_hold(user, row.trial, self.now.wall);
+        let route = book.route(&seat, trial, self.now.wall);
+        (seat, trial, route)
+    }
+
+    /// How things stand for a hold, in its own cycle.
+    pub(super) fn standing_of_hold(&self, row: &Row) -> Standing {
+        let (seat, trial, _) = self.route_of_hold(row);
+        let organization = self
+            .shard
+            .organizations
+            .get(row.place.organization.index as usize);
+        let book = organization.and_then(|it| it.book(row.place.book));
+        book.map_or_else(
+            || Standing {
+                state: Default::default(),
+                used: 0,
+                held: 0,
+                limit: 0,
+                available: 0,
+                cycle_end: Timestamp::MIN,
+            },
+            |book| book.standing(&seat, trial, row.class, self.now.wall),
+        )
+    }
+}
+
+impl Shard {
+    /// The payer's share of the extension after a hold gives back all it holds.
+    pub(super) fn share_after_return(&self, slot: Slot, at: Timestamp) -> u64 {
+        let Some(row) = self.holds.get(slot) else {
+            return 0;
+        };
+        let Some((seat, book)) = self.seat_of(row) else {
+            return 0;
+        };
+        let held = i64::try_from(row.held).unwrap_or(i64::MAX);
+        seat.share_after(book, 0, -held, row.trial > 0, at)
+    }
+
+    /// The payer's share as it is stored.
+    pub(super) fn share_now(&self, row: &Row) -> u64 {
+        let seat = self.seat_of(row);
+        seat.map_or(0, |(seat, book)| {
+            seat.share_after(book, 0, 0, false, Timestamp::MIN)
+        })
+    }
+
+    fn seat_of(&self, row: &Row) -> Option<(Seat, &super::book::Book)> {
+        let organization = self
+            .organizations
+            .get(row.place.organization.index as usize)?;
+        let book = organization.book(row.place.book)?;
+        Some((book.seat_at(row.place.environment, row.place.user), book))
+    }
+}

@@ -1,0 +1,181 @@
+//! A shard: the organizations, holds and settled requests that one lock guards, and what comes due among them.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use dashmap::DashMap;
+use hashbrown::DefaultHashBuilder;
+
+use crate::domain::fact::{Fact, Id, OrganizationId, Slot};
+use crate::domain::plan::{Catalogue, Plan};
+use crate::domain::rates::RateCard;
+use crate::domain::time::{Now, Timestamp};
+use crate::world::sabotage::{self, Fault};
+
+use super::Bounds;
+use super::answer::EngineError;
+use super::book::Book;
+use super::expiry::Expiry;
+use super::gauges::Stats;
+use super::holds::Holds;
+use super::organization::Organization;
+use super::recorder::{Receipt, Recorder};
+
+/// Settled requests are remembered this long, or until there are too many.
+pub const REMEMBERED: Duration = Duration::from_secs(15 * 60);
+
+/// So many holds expire, and so many settled requests are forgotten, before others get a turn at the lock.
+pub(super) const DUE_MAX: usize = 1_024;
+
+/// What all shards share.
+pub(super) struct Shared {
+    pub(super) bounds: Bounds,
+    pub(super) recorder: Arc<dyn Recorder>,
+    pub(super) stats: Stats,
+    /// Half of every id that this start gives out.
+    pub(super) start: u64,
+    /// Ids that callers chose. A leaf: its guards live within one call, and take no other lock.
+    pub(super) ids: DashMap<Id, Slot, DefaultHashBuilder>,
+    /// Organizations by name. A leaf too.
+    pub(super) organizations: DashMap<Box<str>, OrganizationId, DefaultHashBuilder>,
+}
+
+/// What one lock guards.
+pub(super) struct Shard {
+    pub(super) number: u8,
+    pub(super) shared: Arc<Shared>,
+    pub(super) organizations: Vec<Organization>,
+    pub(super) rate_card: Arc<RateCard>,
+    pub(super) catalogue: Arc<Catalogue>,
+    pub(super) holds: Holds,
+    pub(super) holds_open: usize,
+    pub(super) expiry: Expiry,
+    /// When an organization's cycle ends, or a grant of it begins or ends.
+    pub(super) calendar: BTreeSet<(Timestamp, u32)>,
+    pub(super) sequence: u64,
+    /// Settled requests from before this instant may have been forgotten for want of room.
+    pub(super) horizon: Timestamp,
+    /// The facts of the operation at hand.
+    pub(super) facts: Vec<Fact>,
+    /// Closed books that nothing refers to: dropped after the lock is released, for there may be a million cells in them.
+    pub(super) finished: Vec<Book>,
+}
+
+impl Shard {
+    pub(super) fn new(number: u8, shared: Arc<Shared>) -> Self {
+        Self {
+            number,
+            shared,
+            organizations: Vec::new(),
+            rate_card: Arc::default(),
+            catalogue: Arc::default(),
+            holds: Holds::default(),
+            holds_open: 0,
+            expiry: Expiry::default(),
+            calendar: BTreeSet::new(),
+            sequence: 0,
+            horizon: Timestamp::MIN,
+            facts: Vec::new(),
+            finished: Vec::new(),
+        }
+    }
+
+    /// States a fact: the only way in which the books change.
+    pub(super) fn happen(&mut self, fact: Fact) {
+        self.apply(&fact);
+        if matches!(fact, Fact::Committed(_)) && sabotage::is(Fault::SkipFact) {
+            return;
+        }
+        self.facts.push(fact);
+    }
+
+    /// Hands the facts of the operation at hand to the recorder, together.
+    pub(super) fn record(&mut self) -> Result<Receipt, EngineError> {
+        let recorded = self.shared.recorder.record(&self.facts);
+        self.facts.clear();
+        Ok(recorded?)
+    }
+
+    /// Everything that is due by now happens, in the order of time: first what expires at an instant, then what the
+    /// calendar changes there. Answers whether more is due: the lock should be given to others in between.
+    pub(super) fn advance(&mut self, now: Now) -> bool {
+        let mut turns = 0;
+        loop {
+            let expires = self.expiry.first();
+            let changes = self.calendar.first().map_or(Timestamp::MAX, |&(at, _)| at);
+            let expiry_is_due = expires <= now.steady && !sabotage::is(Fault::NoExpiry);
+            let calendar_is_due = changes <= now.wall;
+            if !expiry_is_due && !calendar_is_due {
+                break;
+            }
+            if turns == DUE_MAX {
+                return true;
+            }
+            turns += 1;
+            if expiry_is_due && (!calendar_is_due || expires <= changes) {
+                self.expire_first();
+            } else if let Some(&(at, organization)) = self.calendar.first() {
+                self.turn_page(organization, at);
+            }
+        }
+        self.forget_old(now);
+        false
+    }
+
+    /// The organization of a fact or a hold. Facts name only organizations that were named before.
+    pub(super) fn organization(&mut self, id: OrganizationId) -> Option<&mut Organization> {
+        self.organizations.get_mut(id.index as usize)
+    }
+
+    /// Settled requests older than this may be forgotten: a UUIDv7 from before cannot be told from a retry.
+    pub(super) fn horizon(&self, now: Now) -> Timestamp {
+        self.horizon.max(now.steady.minus(REMEMBERED))
+    }
+
+    /// Takes the plan's common parts.
+    pub(super) fn take_plan(&mut self, plan: &Plan) {
+        self.rate_card = Arc::clone(&plan.rate_card);
+        self.catalogue = Arc::clone(&plan.catalogue);
+    }
+
+    fn expire_first(&mut self) {
+        if let Some((slot, at)) = self.expiry.pop(self.number, &self.holds) {
+            let share = self.share_after_return(slot, at);
+            self.happen(Fact::Expired { slot, at, share });
+        }
+    }
+
+    /// Forgets settled requests whose time is over, or for which there is no room.
+    fn forget_old(&mut self, now: Now) {
+        let oldest = now.steady.minus(REMEMBERED);
+        let settled = self.shared.stats.settled.load(Ordering::Relaxed);
+        let crowded = settled.saturating_sub(self.shared.bounds.settled as u64);
+        let mut count = 0;
+        for remembered in self.holds.remembered.iter().take(DUE_MAX) {
+            if remembered.settled > oldest && u64::from(count) >= crowded {
+                break;
+            }
+            if remembered.settled > oldest {
+                self.horizon = self.horizon.max(remembered.settled);
+            }
+            count += 1;
+        }
+        if count > 0 {
+            self.happen(Fact::Forgotten {
+                shard: self.number,
+                count,
+            });
+        }
+    }
+}
+
+/// Moves a shared counter by a signed difference.
+pub(super) fn shift(counter: &AtomicU64, before: u64, after: u64) {
+    if after >= before {
+        counter.fetch_add(after - before, Ordering::Relaxed);
+    } else {
+        counter.fetch_sub(before - after, Ordering::Relaxed);
+    }
+}
