@@ -10,6 +10,7 @@ use crate::domain::plan::Enforcement;
 use crate::domain::rates::{Class, Cost, Rate};
 use crate::domain::route::Route;
 use crate::domain::time::Timestamp;
+use crate::world::sabotage::{self, Fault};
 
 use super::answer::*;
 use super::book::FOLDED;
@@ -92,6 +93,7 @@ impl Engine {
     /// Reserves and commits in one step.
     pub fn charge(&self, order: &Charge<'_>) -> Result<Decision<Committed>, EngineError> {
         let id = self.find(order.subject.organization)?;
+        let decided_before = sabotage::is(Fault::SplitCharge) && self.would_grant(order)?;
         let (decision, receipt) = self.desk(id.shard, |desk| {
             let print = order.id.map_or(0, |_| fingerprint::of_charge(order));
             if let Some(id) = &order.id {
@@ -102,12 +104,28 @@ impl Engine {
                 }
             }
             let case = desk.case(id, &order.subject, &order.cost)?;
-            match desk.decide(&case, None, false) {
+            let verdict = if decided_before {
+                Ok(Verdict {
+                    granted: case.amount,
+                    overrun: 0,
+                    shadowed: None,
+                })
+            } else {
+                desk.decide(&case, None, false)
+            };
+            match verdict {
                 Ok(verdict) => desk.book(&case, &verdict, order.id.as_ref(), print),
                 Err(denial) => Ok(Decision::Denied(denial)),
             }
         })?;
         Ok(stamped(decision, |committed| committed.receipt = receipt))
+    }
+
+    /// For [`Fault::SplitCharge`]: the decision, taken under a lock that is then let go.
+    fn would_grant(&self, order: &Charge<'_>) -> Result<bool, EngineError> {
+        let (subject, cost, min) = (order.subject, order.cost, None);
+        let checked = self.check(&Check { subject, cost, min })?;
+        Ok(matches!(checked.decision, Decision::Granted(_)))
     }
 
     /// What a Reserve would answer; changes nothing.
