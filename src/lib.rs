@@ -7,5 +7,9 @@ pub mod domain;
 pub mod world;
 // Floor 1: the books in memory.
 pub mod engine;
+// Floor 3: what callers meet.
+pub mod http;
+pub mod rpc;
 // Floor 4: what people meet.
+pub mod cli;
 pub mod config;

@@ -3,3 +3,4 @@
 pub mod clock;
 pub mod sabotage;
 pub mod sync;
+pub mod vitals;

@@ -1,5 +1,13 @@
 //! The one clock. Everything else is told the time.
 
+mod filter;
+mod manual;
+mod system;
+
+pub use filter::{FORWARD_JUMP_MAX_NS, JUMP_LASTS_NS, Line, WallFilter};
+pub use manual::ManualClock;
+pub use system::SystemClock;
+
 /// One reading, in nanoseconds since 1970-01-01T00:00:00Z.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reading {

@@ -1,0 +1,3 @@
+//! HTTP: the probes.
+
+pub mod probes;

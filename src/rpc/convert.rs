@@ -1,0 +1,13 @@
+//! Wire types to orders, and answers to wire types. With `status.rs` the only place that knows both.
+
+mod answer;
+mod order;
+
+pub use answer::{
+    answered_balance, answered_charge, answered_check, answered_commit, answered_denial,
+    answered_extend, answered_release, answered_reserve, answered_time,
+};
+pub use order::{
+    Balances, balances, charge, check, commit, extend, id_required, no_operation,
+    operations_counted, reserve,
+};

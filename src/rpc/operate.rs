@@ -1,0 +1,158 @@
+//! One operation: convert, call the engine, convert. The calls of the service and the items of a batch are the same.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::engine::Engine;
+use crate::engine::answer::Decision;
+use crate::engine::order::Of;
+use crate::rpc::status::{Refusal, outcome};
+use crate::rpc::{convert, pb};
+use crate::world::clock::Clock;
+use crate::world::vitals::Vitals;
+
+/// Reserve.
+pub(super) fn reserve(
+    engine: &Engine,
+    wire: &pb::ReserveRequest,
+) -> Result<pb::ReserveResponse, Refusal> {
+    let decision = engine.reserve(&convert::reserve(wire)?)?;
+    Ok(convert::answered_reserve(&granted(decision)?))
+}
+
+/// Commit.
+pub(super) fn commit(
+    engine: &Engine,
+    wire: &pb::CommitRequest,
+) -> Result<pb::CommitResponse, Refusal> {
+    let decision = engine.commit(&convert::commit(wire)?)?;
+    Ok(convert::answered_commit(&granted(decision)?))
+}
+
+/// Release.
+pub(super) fn release(
+    engine: &Engine,
+    wire: &pb::ReleaseRequest,
+) -> Result<pb::ReleaseResponse, Refusal> {
+    let id = convert::id_required("reservation_id", &wire.reservation_id)?;
+    Ok(convert::answered_release(&engine.release(&id)?))
+}
+
+/// Extend.
+pub(super) fn extend(
+    engine: &Engine,
+    wire: &pb::ExtendRequest,
+) -> Result<pb::ExtendResponse, Refusal> {
+    let decision = engine.extend(&convert::extend(wire)?)?;
+    Ok(convert::answered_extend(&granted(decision)?))
+}
+
+/// Charge.
+pub(super) fn charge(
+    engine: &Engine,
+    wire: &pb::ChargeRequest,
+) -> Result<pb::ChargeResponse, Refusal> {
+    let decision = engine.charge(&convert::charge(wire)?)?;
+    Ok(convert::answered_charge(&granted(decision)?))
+}
+
+/// Check: a denial is part of the answer.
+pub(super) fn check(
+    engine: &Engine,
+    wire: &pb::CheckRequest,
+) -> Result<pb::CheckResponse, Refusal> {
+    let checked = engine.check(&convert::check(wire)?)?;
+    Ok(convert::answered_check(&checked))
+}
+
+/// GetBalance: each balance is exact in itself; between two of them requests may happen.
+pub(super) fn balances(
+    engine: &Engine,
+    clock: &dyn Clock,
+    wire: &pb::GetBalanceRequest,
+) -> Result<pb::GetBalanceResponse, Refusal> {
+    let asked = convert::balances(wire)?;
+    let balance = |of| {
+        engine
+            .balance(asked.organization, of)
+            .map(convert::answered_balance)
+    };
+    let read = crate::domain::time::Timestamp::from_nanos(clock.read().wall_ns);
+    Ok(pb::GetBalanceResponse {
+        user: asked.user.map(|user| balance(Of::User(user))).transpose()?,
+        environment: Some(balance(Of::Environment(asked.environment))?),
+        organization: Some(balance(Of::Organization)?),
+        read_time: Some(convert::answered_time(read)),
+    })
+}
+
+/// One outcome for each operation, in order. One that is refused, or that ends in a panic, does not fail the others.
+pub(super) fn batch(
+    engine: &Engine,
+    vitals: &Vitals,
+    operations: &[pb::Operation],
+) -> Vec<pb::Outcome> {
+    let one = |(index, operation): (usize, &pb::Operation)| {
+        let result = guarded(vitals, || operate(engine, operation)).unwrap_or_else(|refusal| {
+            outcome(&refusal, || {
+                format!("operations[{index}]{}", kind(operation))
+            })
+        });
+        pb::Outcome {
+            result: Some(result),
+        }
+    };
+    operations.iter().enumerate().map(one).collect()
+}
+
+/// Runs work that must not take its thread down: a panic is logged, counted, and answered as a defect.
+pub(super) fn guarded<A>(
+    vitals: &Vitals,
+    work: impl FnOnce() -> Result<A, Refusal>,
+) -> Result<A, Refusal> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        vitals.count_panic();
+        let text = panic
+            .downcast_ref::<String>()
+            .map(String::as_str)
+            .or_else(|| panic.downcast_ref::<&str>().copied());
+        tracing::error!(
+            panic = text.unwrap_or("no text"),
+            "a request ended in a panic"
+        );
+        Err(Refusal::Broken)
+    })
+}
+
+fn operate(engine: &Engine, operation: &pb::Operation) -> Result<pb::outcome::Result, Refusal> {
+    use pb::operation::Request;
+    use pb::outcome::Result as Done;
+    match &operation.request {
+        Some(Request::Reserve(wire)) => reserve(engine, wire).map(Done::Reserve),
+        Some(Request::Commit(wire)) => commit(engine, wire).map(Done::Commit),
+        Some(Request::Release(wire)) => release(engine, wire).map(Done::Release),
+        Some(Request::Extend(wire)) => extend(engine, wire).map(Done::Extend),
+        Some(Request::Charge(wire)) => charge(engine, wire).map(Done::Charge),
+        Some(Request::Check(wire)) => check(engine, wire).map(Done::Check),
+        None => Err(convert::no_operation().into()),
+    }
+}
+
+fn kind(operation: &pb::Operation) -> &'static str {
+    use pb::operation::Request;
+    match &operation.request {
+        Some(Request::Reserve(_)) => ".reserve",
+        Some(Request::Commit(_)) => ".commit",
+        Some(Request::Release(_)) => ".release",
+        Some(Request::Extend(_)) => ".extend",
+        Some(Request::Charge(_)) => ".charge",
+        Some(Request::Check(_)) => ".check",
+        None => "",
+    }
+}
+
+fn granted<T>(decision: Decision<T>) -> Result<T, Refusal> {
+    match decision {
+        Decision::Granted(answer) => Ok(answer),
+        Decision::Denied(denial) => Err(Refusal::Denied(denial)),
+    }
+}

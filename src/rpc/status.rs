@@ -1,0 +1,338 @@
+//! Denials and errors as gRPC statuses, and as the same data in a batch. The only file that knows gRPC codes.
+
+use std::collections::HashMap;
+
+use chrono::SecondsFormat;
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt};
+
+use crate::engine::answer::{Denial, EngineError};
+use crate::rpc::{pb, sentence};
+
+/// The domain of every `google.rpc.ErrorInfo` of this service.
+pub const DOMAIN: &str = "quotad";
+
+/// What became of an order that was not granted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// Refused by the rules.
+    Denied(Box<Denial>),
+    /// Could not be done.
+    Failed(EngineError),
+    /// A defect: the request ended in a panic. What it had booked until then stays booked.
+    Broken,
+}
+
+impl From<EngineError> for Refusal {
+    fn from(error: EngineError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// As the status of a call.
+pub fn status(refusal: &Refusal) -> Status {
+    match refusal {
+        Refusal::Denied(denial) => denied(denial),
+        Refusal::Failed(error) => failed(error),
+        Refusal::Broken => Status::internal(BROKEN),
+    }
+}
+
+/// As data in a batch; `path` is that of the operation, such as `operations[3].charge`.
+pub fn outcome(refusal: &Refusal, path: impl FnOnce() -> String) -> pb::outcome::Result {
+    let failure = match refusal {
+        Refusal::Denied(denial) => {
+            return pb::outcome::Result::Denial(super::convert::answered_denial(denial));
+        }
+        Refusal::Failed(EngineError::Invalid { field, problem }) => {
+            return pb::outcome::Result::Failure(bad_field(format!("{}.{field}", path()), problem));
+        }
+        Refusal::Failed(error) => pb::Failure {
+            code: code(error).into(),
+            message: error.to_string(),
+            field: String::new(),
+        },
+        Refusal::Broken => pb::Failure {
+            code: Code::Internal.into(),
+            message: BROKEN.to_owned(),
+            field: String::new(),
+        },
+    };
+    pb::outcome::Result::Failure(failure)
+}
+
+/// A field that is wrong, as data.
+pub fn bad_field(field: String, problem: &str) -> pb::Failure {
+    pb::Failure {
+        code: Code::InvalidArgument.into(),
+        message: format!("{field}: {problem}"),
+        field,
+    }
+}
+
+/// A field that is wrong, as the status of a call.
+pub fn invalid(field: &str, problem: &str) -> Status {
+    let details = ErrorDetails::with_bad_request_violation(field, problem);
+    Status::with_error_details(
+        Code::InvalidArgument,
+        format!("{field}: {problem}"),
+        details,
+    )
+}
+
+/// Not ready yet, or not any more.
+pub fn unavailable(problem: &str) -> Status {
+    Status::unavailable(problem)
+}
+
+/// The caller's time was over before anything was booked.
+pub fn too_late() -> Status {
+    Status::deadline_exceeded(
+        "the deadline had passed before the request was looked at; nothing was booked",
+    )
+}
+
+const BROKEN: &str = "a defect in quotad ended this request; see its log, and report it";
+
+fn denied(denial: &Denial) -> Status {
+    let message = sentence::denial(denial);
+    let account = denial.account.to_string();
+    let reset = denial
+        .reset
+        .to_utc()
+        .to_rfc3339_opts(SecondsFormat::AutoSi, true);
+    let metadata = HashMap::from([
+        ("account".to_owned(), account.clone()),
+        ("limit".to_owned(), denial.limit.to_string()),
+        ("used".to_owned(), denial.used.to_string()),
+        ("held".to_owned(), denial.held.to_string()),
+        ("available".to_owned(), denial.available.to_string()),
+        ("requested".to_owned(), denial.requested.to_string()),
+        ("reset".to_owned(), reset),
+    ]);
+    let mut details = ErrorDetails::with_error_info(denial.reason.as_str(), DOMAIN, metadata);
+    details.add_quota_failure_violation(account, message.as_str());
+    Status::with_error_details(Code::ResourceExhausted, message, details)
+}
+
+fn failed(error: &EngineError) -> Status {
+    let message = error.to_string();
+    let details = match error {
+        EngineError::Invalid { field, problem } => return invalid(field, problem),
+        EngineError::UnknownOrganization(name) => ErrorDetails::with_resource_info(
+            "quotad.v1.Organization",
+            name.as_ref(),
+            "",
+            message.as_str(),
+        ),
+        EngineError::UnknownReservation(id) => ErrorDetails::with_resource_info(
+            "quotad.v1.Reservation",
+            id.as_str(),
+            "",
+            message.as_str(),
+        ),
+        EngineError::Precondition(_) => ErrorDetails::with_precondition_failure_violation(
+            "STATE",
+            "reservation",
+            message.as_str(),
+        ),
+        EngineError::Refused(refused) => ErrorDetails::with_precondition_failure_violation(
+            "PLAN",
+            refused.path.as_str(),
+            message.as_str(),
+        ),
+        EngineError::Unrecorded => return Status::new(code(error), message),
+    };
+    Status::with_error_details(code(error), message, details)
+}
+
+fn code(error: &EngineError) -> Code {
+    match error {
+        EngineError::Invalid { .. } => Code::InvalidArgument,
+        EngineError::UnknownOrganization(_) | EngineError::UnknownReservation(_) => Code::NotFound,
+        EngineError::Precondition(_) | EngineError::Refused(_) => Code::FailedPrecondition,
+        EngineError::Unrecorded => Code::Unavailable,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use super::*;
+    use crate::domain::charge::Reason;
+    use crate::domain::standing::State;
+    use crate::domain::time::Timestamp;
+    use crate::engine::answer::Account;
+
+    fn denial(reason: Reason, account: Account) -> Denial {
+        Denial {
+            reason,
+            account,
+            requested: 1,
+            limit: 120_000,
+            used: 120_000,
+            held: 0,
+            available: 0,
+            reset: Timestamp::from_millis(1_796_083_200_000),
+            days_until_reset: 21,
+            scale: 1,
+            state: State::Blocked,
+        }
+    }
+
+    fn prod() -> Account {
+        Account::Environment("prod".into())
+    }
+
+    #[test]
+    fn a_denial_is_resource_exhausted_with_one_error_info_and_a_quota_failure() {
+        let denied = status(&Refusal::Denied(Box::new(denial(
+            Reason::QuotaExceeded,
+            prod(),
+        ))));
+        assert_eq!(denied.code(), Code::ResourceExhausted);
+        assert_eq!(
+            denied.message(),
+            "All credits of environment prod have been consumed: 120,000 of 120,000; resets in 21 days. \
+             Ask an administrator for more or request an extension."
+        );
+        let details = denied.get_error_details_vec();
+        assert_eq!(details.len(), 2, "{details:?}");
+        let details = denied.get_error_details();
+        let info = details.error_info().unwrap();
+        assert_eq!(
+            (info.reason.as_str(), info.domain.as_str()),
+            ("QUOTA_EXCEEDED", DOMAIN)
+        );
+        let mut metadata: Vec<_> = info.metadata.iter().collect();
+        metadata.sort();
+        let text = metadata.iter().map(|(key, value)| format!("{key}={value}"));
+        assert_eq!(
+            text.collect::<Vec<_>>().join(" "),
+            "account=environments/prod available=0 held=0 limit=120000 requested=1 reset=2026-12-01T00:00:00Z used=120000"
+        );
+        let quota = details.quota_failure().unwrap();
+        assert_eq!(quota.violations[0].subject, "environments/prod");
+        assert!(details.retry_info().is_none());
+    }
+
+    #[test]
+    fn a_denial_survives_the_wire_whatever_the_name() {
+        for name in [
+            "Zoë 漢字 🙂".to_owned(),
+            "漢".repeat(42),
+            "x\"\\%".repeat(32),
+        ] {
+            let denial = denial(Reason::QuotaExceeded, Account::User(name.clone().into()));
+            let sent = status(&Refusal::Denied(Box::new(denial)));
+            let mut headers = http::HeaderMap::new();
+            sent.add_header(&mut headers).unwrap();
+            let bytes: usize = headers
+                .iter()
+                .map(|(name, value)| name.as_str().len() + value.len())
+                .sum();
+            assert!(bytes < 4_096, "{bytes} bytes of trailers");
+            let read = Status::from_header_map(&headers).unwrap();
+            assert_eq!(read.message(), sent.message());
+            let details = read.get_error_details();
+            let account = &details.error_info().unwrap().metadata["account"];
+            assert_eq!(*account, format!("users/{name}"));
+        }
+    }
+
+    #[test]
+    fn sentences_say_what_is_left_what_is_held_and_what_to_do() {
+        let scaled = Denial {
+            scale: 1_000,
+            ..denial(Reason::QuotaExceeded, prod())
+        };
+        let held = Denial {
+            used: 80_000,
+            held: 40_000,
+            days_until_reset: 1,
+            ..denial(Reason::QuotaExceeded, Account::Pool)
+        };
+        let left = Denial {
+            used: 600,
+            limit: 1_000,
+            available: 400,
+            requested: 401,
+            days_until_reset: 0,
+            ..denial(Reason::QuotaExceeded, Account::User("ana".into()))
+        };
+        for (denial, expected) in [
+            (
+                scaled,
+                "All credits of environment prod have been consumed: 120 of 120; resets in 21 days. Ask an administrator for more or request an extension.",
+            ),
+            (
+                held,
+                "All credits of the pool have been consumed or are held: 80,000 used and 40,000 held of 120,000; resets in 1 day. Ask an administrator for more or request an extension.",
+            ),
+            (
+                left,
+                "401 credits were asked for, but user ana has 400 left: 600 of 1,000; resets today. Ask an administrator for a higher limit.",
+            ),
+            (
+                denial(Reason::TrialExpired, Account::User("ana".into())),
+                "The trial of user ana has ended. Ask an administrator to buy credits or to renew the trial.",
+            ),
+        ] {
+            assert_eq!(sentence::denial(&denial), expected);
+        }
+    }
+
+    #[test]
+    fn every_error_has_the_code_that_the_interface_promises() {
+        for (error, code) in [
+            (
+                EngineError::Invalid {
+                    field: "ttl",
+                    problem: "is 0 s".into(),
+                },
+                Code::InvalidArgument,
+            ),
+            (
+                EngineError::UnknownOrganization("nowhere".into()),
+                Code::NotFound,
+            ),
+            (EngineError::UnknownReservation("ab".into()), Code::NotFound),
+            (
+                EngineError::Precondition("released before".into()),
+                Code::FailedPrecondition,
+            ),
+            (EngineError::Unrecorded, Code::Unavailable),
+        ] {
+            let refusal = Refusal::Failed(error);
+            assert_eq!(status(&refusal).code(), code);
+            match outcome(&refusal, || "operations[3].charge".to_owned()) {
+                pb::outcome::Result::Failure(failure) => assert_eq!(failure.code, i32::from(code)),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_bad_field_is_named_by_its_path_also_within_a_batch() {
+        let refusal = Refusal::Failed(EngineError::Invalid {
+            field: "cost.credits",
+            problem: "is too much".into(),
+        });
+        let details = status(&refusal).get_error_details();
+        let violation = &details.bad_request().unwrap().field_violations[0];
+        assert_eq!(
+            (violation.field.as_str(), violation.description.as_str()),
+            ("cost.credits", "is too much")
+        );
+        let pb::outcome::Result::Failure(failure) =
+            outcome(&refusal, || "operations[3].charge".to_owned())
+        else {
+            panic!("a failure");
+        };
+        assert_eq!(failure.field, "operations[3].charge.cost.credits");
+        assert_eq!(
+            failure.message,
+            "operations[3].charge.cost.credits: is too much"
+        );
+    }
+}

@@ -1,0 +1,134 @@
+//! The machine's clocks. The only file that reads them.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use parking_lot::Mutex;
+
+use super::{Clock, Line, Reading, WallFilter};
+
+/// How often the wall clock is looked at, if anybody asks for the time: 50 ms.
+const LOOK_EVERY_NS: i64 = 50_000_000;
+
+/// No halt: an instant that no clock shows.
+const NOT_HALTED: i64 = i64::MIN;
+
+/// The machine's monotonic clock, and its wall clock as [`WallFilter`] believes it.
+///
+/// A reading costs one look at the monotonic clock and three loads; every 50 ms one reader looks at the wall clock too.
+#[derive(Debug)]
+pub struct SystemClock {
+    started: Instant,
+    started_ns: i64,
+    look_at_ns: AtomicI64,
+    halted_at_ns: AtomicI64,
+    offset_ns: AtomicI64,
+    filter: Mutex<WallFilter>,
+}
+
+impl SystemClock {
+    /// Both readings begin at the machine's wall clock.
+    pub fn new() -> Self {
+        let started_ns = machine_wall_ns();
+        Self {
+            started: Instant::now(),
+            started_ns,
+            look_at_ns: AtomicI64::new(started_ns.saturating_add(LOOK_EVERY_NS)),
+            halted_at_ns: AtomicI64::new(NOT_HALTED),
+            offset_ns: AtomicI64::new(0),
+            filter: Mutex::new(WallFilter::new(started_ns, started_ns)),
+        }
+    }
+
+    fn steady_ns(&self) -> i64 {
+        let elapsed = i64::try_from(self.started.elapsed().as_nanos()).unwrap_or(i64::MAX);
+        self.started_ns.saturating_add(elapsed)
+    }
+
+    /// One reader at a time looks; the others go on with the present line.
+    #[cold]
+    fn look(&self) {
+        let Some(mut filter) = self.filter.try_lock() else {
+            return;
+        };
+        let steady_ns = self.steady_ns();
+        if steady_ns < self.look_at_ns.load(Ordering::Relaxed) {
+            return;
+        }
+        match filter.observe(steady_ns, machine_wall_ns()) {
+            Line::Running { offset_ns } => {
+                // In this order: who sees that it runs sees the offset as well.
+                self.offset_ns.store(offset_ns, Ordering::Release);
+                self.halted_at_ns.store(NOT_HALTED, Ordering::Release);
+            }
+            Line::Halted { at_ns } => self.halted_at_ns.store(at_ns, Ordering::Release),
+        }
+        self.look_at_ns
+            .store(steady_ns.saturating_add(LOOK_EVERY_NS), Ordering::Relaxed);
+    }
+}
+
+impl Default for SystemClock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Clock for SystemClock {
+    fn read(&self) -> Reading {
+        let steady_ns = self.steady_ns();
+        if steady_ns >= self.look_at_ns.load(Ordering::Relaxed) {
+            self.look();
+        }
+        let halted_at_ns = self.halted_at_ns.load(Ordering::Acquire);
+        let line = if halted_at_ns == NOT_HALTED {
+            Line::Running {
+                offset_ns: self.offset_ns.load(Ordering::Acquire),
+            }
+        } else {
+            Line::Halted {
+                at_ns: halted_at_ns,
+            }
+        };
+        Reading {
+            wall_ns: line.wall_at(steady_ns),
+            steady_ns,
+        }
+    }
+}
+
+/// Nanoseconds since 1970; before it, 0.
+fn machine_wall_ns() -> i64 {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn readings_of_many_threads_move_forward_with_the_machine() {
+        let clock = SystemClock::new();
+        std::thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| {
+                    let mut last = clock.read();
+                    let end = last.steady_ns + 3 * LOOK_EVERY_NS;
+                    while last.steady_ns < end {
+                        let next = clock.read();
+                        assert!(
+                            next.wall_ns >= last.wall_ns && next.steady_ns >= last.steady_ns,
+                            "{last:?} {next:?}"
+                        );
+                        last = next;
+                    }
+                });
+            }
+        });
+        let apart = clock.read().wall_ns.abs_diff(machine_wall_ns());
+        assert!(apart < 5_000_000_000, "{apart} ns from the machine's clock");
+    }
+}
