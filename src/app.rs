@@ -76,12 +76,18 @@ pub struct Ready<'a> {
 /// # Errors
 /// If a file is wrong, a port is taken, or what happened could not be recorded.
 pub fn run(settings: &Settings, ready: impl FnOnce(&Ready<'_>)) -> Result<(), AppError> {
-    fits_memory(settings.bounds, memory_limit(|path| std::fs::read_to_string(path).ok()))?;
+    fits_memory(
+        settings.bounds,
+        memory_limit(|path| std::fs::read_to_string(path).ok()),
+    )?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .thread_name("management")
         .build()
-        .map_err(|source| AppError::System { what: "the management runtime", source })?;
+        .map_err(|source| AppError::System {
+            what: "the management runtime",
+            source,
+        })?;
     runtime.block_on(serve(settings, ready))
 }
 
@@ -91,7 +97,11 @@ async fn serve(settings: &Settings, ready: impl FnOnce(&Ready<'_>)) -> Result<()
     let vitals = Arc::new(Vitals::new(Arc::clone(&clock)));
     let engine = Arc::new(new_engine(settings.bounds, Arc::clone(&clock))?);
     // The listeners before anything that takes time: whoever asks meanwhile hears that we are alive and not ready.
-    let parts = Parts { engine: Arc::clone(&engine), vitals: Arc::clone(&vitals), clock };
+    let parts = Parts {
+        engine: Arc::clone(&engine),
+        vitals: Arc::clone(&vitals),
+        clock,
+    };
     let data_plane = DataPlane::start(&listen_settings(settings), parts)?;
     let probes = match settings.probes_listen {
         Some(address) => {
@@ -102,7 +112,11 @@ async fn serve(settings: &Settings, ready: impl FnOnce(&Ready<'_>)) -> Result<()
     };
     let (text, name) = plan_text(settings.plan.as_deref())?;
     apply_text(&engine, &text, &name)?;
-    let watcher = settings.plan.as_deref().map(|path| watch(path, text, &engine)).transpose()?;
+    let watcher = settings
+        .plan
+        .as_deref()
+        .map(|path| watch(path, text, &engine))
+        .transpose()?;
     vitals.enter(Phase::Ready);
     tracing::warn!("the books are kept in memory only: a restart begins with empty books");
     ready(&Ready {
@@ -125,7 +139,11 @@ async fn serve(settings: &Settings, ready: impl FnOnce(&Ready<'_>)) -> Result<()
 }
 
 /// Ticks, and follows the signals, until one of them ends the process.
-async fn until_told(engine: &Engine, signals: &mut Signals, watcher: Option<&PlanWatcher>) -> Result<(), AppError> {
+async fn until_told(
+    engine: &Engine,
+    signals: &mut Signals,
+    watcher: Option<&PlanWatcher>,
+) -> Result<(), AppError> {
     let mut ticks = tokio::time::interval(TICK_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -162,9 +180,17 @@ struct EndSignals {
 
 impl Signals {
     fn new() -> Result<Self, AppError> {
-        let on = |kind| signal(kind).map_err(|source| AppError::System { what: "a signal handler", source });
+        let on = |kind| {
+            signal(kind).map_err(|source| AppError::System {
+                what: "a signal handler",
+                source,
+            })
+        };
         Ok(Self {
-            end: EndSignals { terminate: on(SignalKind::terminate())?, interrupt: on(SignalKind::interrupt())? },
+            end: EndSignals {
+                terminate: on(SignalKind::terminate())?,
+                interrupt: on(SignalKind::interrupt())?,
+            },
             reload: on(SignalKind::hangup())?,
         })
     }
@@ -185,8 +211,10 @@ impl EndSignals {
 /// # Errors
 /// If the system gives no random bytes.
 pub fn new_engine(bounds: Bounds, clock: Arc<dyn Clock>) -> Result<Engine, AppError> {
-    let start = getrandom::u64()
-        .map_err(|error| AppError::System { what: "random bytes", source: io::Error::other(error.to_string()) })?;
+    let start = getrandom::u64().map_err(|error| AppError::System {
+        what: "random bytes",
+        source: io::Error::other(error.to_string()),
+    })?;
     Ok(Engine::new(bounds, start, clock, Arc::new(Forgetful)))
 }
 
@@ -222,15 +250,24 @@ fn watch(path: &Path, text: String, engine: &Arc<Engine>) -> Result<PlanWatcher,
         Ok(false) => tracing::info!("{name}: read again; it says what applies already"),
         Err(error) => tracing::error!("the last good plan stays: {error}"),
     };
-    PlanWatcher::start(path, text, changed).map_err(|source| AppError::System { what: "a thread", source })
+    PlanWatcher::start(path, text, changed).map_err(|source| AppError::System {
+        what: "a thread",
+        source,
+    })
 }
 
 fn listen_settings(settings: &Settings) -> ListenSettings {
     let cores = || thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-    let socket = settings.socket.as_ref().map(|it| Socket { path: it.path.clone(), mode: it.mode });
+    let socket = settings.socket.as_ref().map(|it| Socket {
+        path: it.path.clone(),
+        mode: it.mode,
+    });
     ListenSettings {
         listen: settings.listen,
         socket,
-        threads: settings.threads.and_then(NonZeroUsize::new).unwrap_or_else(cores),
+        threads: settings
+            .threads
+            .and_then(NonZeroUsize::new)
+            .unwrap_or_else(cores),
     }
 }

@@ -55,7 +55,13 @@ struct Cli {
     output: Output,
 
     /// What is logged: `error`, `warn`, `info`, `debug`, `trace`, or per part, such as `info,quotad::rpc=debug`.
-    #[arg(long, global = true, env = "QUOTAD_LOG", value_name = "FILTER", default_value = "info")]
+    #[arg(
+        long,
+        global = true,
+        env = "QUOTAD_LOG",
+        value_name = "FILTER",
+        default_value = "info"
+    )]
     log: String,
 }
 
@@ -96,7 +102,12 @@ enum Exit {
 
 /// Parses the command line, does what it says, and answers the process's exit code.
 pub fn main() -> ExitCode {
-    let Cli { command, serve, output, log } = Cli::parse();
+    let Cli {
+        command,
+        serve,
+        output,
+        log,
+    } = Cli::parse();
     let exit = match command.unwrap_or(Command::Serve(serve)) {
         Command::Serve(args) => serve::run(args, &log),
         Command::Check(args) => check::run(&args, output),
@@ -153,6 +164,8 @@ fn shown(value: &serde_json::Value) -> String {
         serde_json::Value::String(text) => text.clone(),
         serde_json::Value::Bool(true) => "yes".to_owned(),
         serde_json::Value::Bool(false) => "no".to_owned(),
-        other => other.as_u64().map_or_else(|| other.to_string(), crate::domain::credits::grouped),
+        other => other
+            .as_u64()
+            .map_or_else(|| other.to_string(), crate::domain::credits::grouped),
     }
 }

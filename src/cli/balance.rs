@@ -26,19 +26,28 @@ pub(super) struct Args {
 /// Runs the command.
 pub(super) fn run(args: Args, output: Output) -> Exit {
     let Args { who, server } = args;
-    let request = pb::GetBalanceRequest { subject: Some(who.subject()) };
+    let request = pb::GetBalanceRequest {
+        subject: Some(who.subject()),
+    };
     client::call(&server, output, async |mut sidecar| {
         let answer = sidecar.get_balance(request).await?.into_inner();
-        let balances = [answer.user, answer.environment, answer.organization].into_iter().flatten();
+        let balances = [answer.user, answer.environment, answer.organization]
+            .into_iter()
+            .flatten();
         Ok(match output {
             Output::Json => {
                 let keyed = balances.map(|balance| json!(full(&balance)));
-                client::fields([("balances", keyed.collect()), ("read", client::instant(answer.read_time))])
+                client::fields([
+                    ("balances", keyed.collect()),
+                    ("read", client::instant(answer.read_time)),
+                ])
             }
             Output::Table => {
-                let mut table = super::table(&["account", "used", "held", "limit", "available", "state", ""]);
+                let mut table =
+                    super::table(&["account", "used", "held", "limit", "available", "state", ""]);
                 for balance in balances {
-                    let figures = [balance.used, balance.held].map(|figure| super::shown(&json!(figure)));
+                    let figures =
+                        [balance.used, balance.held].map(|figure| super::shown(&json!(figure)));
                     let [used, held] = figures;
                     let limit = super::shown(&json!(balance.limit));
                     let available = super::shown(&json!(balance.available));

@@ -32,7 +32,13 @@ pub(super) struct Args {
 
 /// Runs the command.
 pub(super) fn run(args: Args, output: Output) -> Exit {
-    let Args { who, what, how_much, id, server } = args;
+    let Args {
+        who,
+        what,
+        how_much,
+        id,
+        server,
+    } = args;
     let request = pb::ChargeRequest {
         subject: Some(what.of(who)),
         cost: Some(how_much.cost()),
@@ -40,6 +46,9 @@ pub(super) fn run(args: Args, output: Output) -> Exit {
     };
     client::call(&server, output, async |mut sidecar| {
         let answer = sidecar.charge(request).await?.into_inner();
-        Ok(client::with_standing(client::fields([("committed", json!(answer.committed))]), answer.standing))
+        Ok(client::with_standing(
+            client::fields([("committed", json!(answer.committed))]),
+            answer.standing,
+        ))
     })
 }

@@ -37,8 +37,8 @@ pub(super) fn run(args: &Args, output: Output) -> Exit {
     let mut plans = args.plans.clone();
     let mut exit = Exit::Ok;
     if let Some(config) = &args.config {
-        let settings =
-            SettingsFile::load(config).and_then(|file| Settings::resolve(Some(file), Overrides::default()));
+        let settings = SettingsFile::load(config)
+            .and_then(|file| Settings::resolve(Some(file), Overrides::default()));
         match settings {
             Ok(settings) => {
                 if output == Output::Table {
@@ -63,7 +63,10 @@ pub(super) fn run(args: &Args, output: Output) -> Exit {
         }
     }
     if output == Output::Json {
-        print(&format!("{:#}", json!({"valid": exit == Exit::Ok, "plans": valid})));
+        print(&format!(
+            "{:#}",
+            json!({"valid": exit == Exit::Ok, "plans": valid})
+        ));
     }
     exit
 }
@@ -76,8 +79,12 @@ fn organizations(path: &Path) -> Result<Vec<(String, Balance)>, AppError> {
     let mut balances = Vec::new();
     for organization in engine.plan().organizations.keys() {
         // A plan holds valid names only.
-        let Ok(parsed) = Name::parse(organization) else { continue };
-        let balance = engine.balance(parsed, Of::Organization).map_err(AppError::Engine)?;
+        let Ok(parsed) = Name::parse(organization) else {
+            continue;
+        };
+        let balance = engine
+            .balance(parsed, Of::Organization)
+            .map_err(AppError::Engine)?;
         balances.push((organization.to_string(), balance));
     }
     Ok(balances)
@@ -101,10 +108,25 @@ fn show(path: &Path, balances: Vec<(String, Balance)>, output: Output, valid: &m
         return;
     }
     print(&format!("{}: valid", path.display()));
-    let mut table = table(&["organization", "entitlement", "allocated", "set aside", "pool"]);
+    let mut table = table(&[
+        "organization",
+        "entitlement",
+        "allocated",
+        "set aside",
+        "pool",
+    ]);
     for (name, balance) in balances {
-        let figures = [balance.entitlement, balance.allocated, balance.set_aside, balance.pool];
-        table.add_row([name].into_iter().chain(figures.map(|figure| shown(&json!(figure)))));
+        let figures = [
+            balance.entitlement,
+            balance.allocated,
+            balance.set_aside,
+            balance.pool,
+        ];
+        table.add_row(
+            [name]
+                .into_iter()
+                .chain(figures.map(|figure| shown(&json!(figure)))),
+        );
     }
     print(&table);
 }

@@ -25,16 +25,25 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Debug, clap::Args)]
 pub(super) struct Server {
     /// The sidecar: `http://HOST:PORT`, or `unix:PATH` for its socket.
-    #[arg(long, env = "QUOTAD_SERVER", value_name = "ADDRESS", default_value = "http://127.0.0.1:7450")]
+    #[arg(
+        long,
+        env = "QUOTAD_SERVER",
+        value_name = "ADDRESS",
+        default_value = "http://127.0.0.1:7450"
+    )]
     server: String,
 }
 
 /// What stopped a command that talks to a sidecar.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ClientError {
-    #[error("{0:?} is no address of a sidecar; write it like http://127.0.0.1:7450 or unix:/run/quotad/quotad.sock")]
+    #[error(
+        "{0:?} is no address of a sidecar; write it like http://127.0.0.1:7450 or unix:/run/quotad/quotad.sock"
+    )]
     Address(String),
-    #[error("no sidecar answers at {0}: {1}; start one with `quotad`, or name another with --server")]
+    #[error(
+        "no sidecar answers at {0}: {1}; start one with `quotad`, or name another with --server"
+    )]
     Unreachable(String, String),
     #[error("the runtime did not start: {0}")]
     Runtime(#[from] std::io::Error),
@@ -62,10 +71,18 @@ pub(super) async fn channel(address: &str) -> Result<Channel, ClientError> {
     };
     let endpoint = |uri: &str| {
         let endpoint = Endpoint::from_shared(uri.to_owned()).map_err(|_| wrong())?;
-        Ok::<_, ClientError>(endpoint.connect_timeout(CONNECT_TIMEOUT).timeout(CALL_TIMEOUT))
+        Ok::<_, ClientError>(
+            endpoint
+                .connect_timeout(CONNECT_TIMEOUT)
+                .timeout(CALL_TIMEOUT),
+        )
     };
     let Some(path) = address.strip_prefix("unix:") else {
-        let uri = if address.contains("://") { address.to_owned() } else { format!("http://{address}") };
+        let uri = if address.contains("://") {
+            address.to_owned()
+        } else {
+            format!("http://{address}")
+        };
         return endpoint(&uri)?.connect().await.map_err(unreachable);
     };
     let path = path.strip_prefix("//").unwrap_or(path).to_owned();
@@ -74,11 +91,18 @@ pub(super) async fn channel(address: &str) -> Result<Channel, ClientError> {
         async move { UnixStream::connect(path).await.map(TokioIo::new) }
     });
     // The URI is needed for the requests' authority only.
-    endpoint("http://localhost")?.connect_with_connector(connector).await.map_err(unreachable)
+    endpoint("http://localhost")?
+        .connect_with_connector(connector)
+        .await
+        .map_err(unreachable)
 }
 
 /// Runs a call on a runtime of its own, and prints its answer.
-pub(super) fn call<F>(server: &Server, output: Output, call: impl FnOnce(QuotaServiceClient<Channel>) -> F) -> Exit
+pub(super) fn call<F>(
+    server: &Server,
+    output: Output,
+    call: impl FnOnce(QuotaServiceClient<Channel>) -> F,
+) -> Exit
 where
     F: Future<Output = Result<Map<String, Value>, ClientError>>,
 {
@@ -96,15 +120,24 @@ where
 }
 
 /// Runs a future to its end on this thread.
-pub(super) fn block_on<T>(future: impl Future<Output = Result<T, ClientError>>) -> Result<T, ClientError> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(future)
+pub(super) fn block_on<T>(
+    future: impl Future<Output = Result<T, ClientError>>,
+) -> Result<T, ClientError> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?
+        .block_on(future)
 }
 
 /// Says what went wrong: a denial as a sentence and its figures.
 fn failed(error: &ClientError, output: Output) -> Exit {
     let ClientError::Status(status) = error else {
         complain(error);
-        return if matches!(error, ClientError::Address(_)) { Exit::Usage } else { Exit::Unavailable };
+        return if matches!(error, ClientError::Address(_)) {
+            Exit::Usage
+        } else {
+            Exit::Unavailable
+        };
     };
     let details = status.get_error_details();
     let info = details.error_info().filter(|info| info.domain == "quotad");
@@ -114,15 +147,24 @@ fn failed(error: &ClientError, output: Output) -> Exit {
         let mut fields = Map::from_iter([("denied".to_owned(), json!(info.reason))]);
         for (key, value) in figures {
             let number = value.parse::<u64>().ok();
-            fields.insert(key.clone(), number.map_or_else(|| json!(value), |number| json!(number)));
+            fields.insert(
+                key.clone(),
+                number.map_or_else(|| json!(value), |number| json!(number)),
+            );
         }
         complain(&status.message());
         print_fields(output, &fields);
         return Exit::Denied;
     }
-    complain(&format!("{}: {}", code_name(status.code()), status.message()));
+    complain(&format!(
+        "{}: {}",
+        code_name(status.code()),
+        status.message()
+    ));
     match status.code() {
-        Code::InvalidArgument | Code::NotFound | Code::FailedPrecondition | Code::OutOfRange => Exit::Refused,
+        Code::InvalidArgument | Code::NotFound | Code::FailedPrecondition | Code::OutOfRange => {
+            Exit::Refused
+        }
         _ => Exit::Unavailable,
     }
 }
@@ -145,12 +187,18 @@ fn code_name(code: Code) -> &'static str {
 /// An instant as people and programs read it.
 pub(super) fn instant(time: Option<prost_types::Timestamp>) -> Value {
     let nanos = time.map(|time| (time.seconds, u32::try_from(time.nanos).unwrap_or(0)));
-    let instant = nanos.and_then(|(seconds, nanos)| chrono::DateTime::from_timestamp(seconds, nanos));
-    instant.map_or(Value::Null, |instant| json!(instant.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true)))
+    let instant =
+        nanos.and_then(|(seconds, nanos)| chrono::DateTime::from_timestamp(seconds, nanos));
+    instant.map_or(Value::Null, |instant| {
+        json!(instant.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true))
+    })
 }
 
 /// What every answer says about how things stand, appended to `fields`.
-pub(super) fn with_standing(mut fields: Map<String, Value>, standing: Option<pb::Standing>) -> Map<String, Value> {
+pub(super) fn with_standing(
+    mut fields: Map<String, Value>,
+    standing: Option<pb::Standing>,
+) -> Map<String, Value> {
     if let Some(standing) = standing {
         fields.insert("state".to_owned(), json!(state(standing.state())));
         fields.insert("used".to_owned(), json!(standing.used));
@@ -170,5 +218,8 @@ pub(super) fn state(state: pb::State) -> &'static str {
 
 /// An object of these fields, in this order.
 pub(super) fn fields<const N: usize>(fields: [(&str, Value); N]) -> Map<String, Value> {
-    fields.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+    fields
+        .into_iter()
+        .map(|(key, value)| (key.to_owned(), value))
+        .collect()
 }

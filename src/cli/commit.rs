@@ -43,8 +43,17 @@ struct Actual {
 
 /// Runs the command.
 pub(super) fn run(args: Args, output: Output) -> Exit {
-    let Args { id, actual, reject_excess, server } = args;
-    let excess = if reject_excess { pb::Excess::Reject } else { pb::Excess::Unspecified };
+    let Args {
+        id,
+        actual,
+        reject_excess,
+        server,
+    } = args;
+    let excess = if reject_excess {
+        pb::Excess::Reject
+    } else {
+        pb::Excess::Unspecified
+    };
     let amount = actual.amount.map(pb::commit_request::Actual::Amount);
     let request = pb::CommitRequest {
         reservation_id: id.bytes(),

@@ -44,7 +44,11 @@ pub(super) fn run(args: &Args, output: Output) -> Exit {
         Ok(estimate) => estimate,
         Err(error) => {
             complain(&error);
-            return if matches!(error, AppError::Engine(_)) { Exit::Refused } else { Exit::Failed };
+            return if matches!(error, AppError::Engine(_)) {
+                Exit::Refused
+            } else {
+                Exit::Failed
+            };
         }
     };
     print_fields(
@@ -66,8 +70,17 @@ fn estimate(args: &Args) -> Result<Estimate, AppError> {
     let (text, name) = app::plan_text(args.plan.as_deref())?;
     app::apply_text(&engine, &text, &name)?;
     let organization = Name::parse(&args.organization).map_err(|error| {
-        AppError::Engine(crate::engine::answer::EngineError::Invalid { field: "organization", problem: error.to_string() })
+        AppError::Engine(crate::engine::answer::EngineError::Invalid {
+            field: "organization",
+            problem: error.to_string(),
+        })
     })?;
-    let quantities: Vec<(&str, u64)> = args.quantities.iter().map(|(name, number)| (name.as_str(), *number)).collect();
-    engine.estimate(organization, &quantities).map_err(AppError::Engine)
+    let quantities: Vec<(&str, u64)> = args
+        .quantities
+        .iter()
+        .map(|(name, number)| (name.as_str(), *number))
+        .collect();
+    engine
+        .estimate(organization, &quantities)
+        .map_err(AppError::Engine)
 }

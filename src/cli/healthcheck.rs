@@ -11,7 +11,12 @@ use super::{Exit, complain, print};
 #[derive(Debug, clap::Args)]
 pub(super) struct Probes {
     /// The probes listener: `http://HOST:PORT`; the data plane answers too, `unix:PATH` for its socket.
-    #[arg(long, env = "QUOTAD_PROBES", value_name = "ADDRESS", default_value = "http://127.0.0.1:7452")]
+    #[arg(
+        long,
+        env = "QUOTAD_PROBES",
+        value_name = "ADDRESS",
+        default_value = "http://127.0.0.1:7452"
+    )]
     probes: String,
     /// What is asked about: `quotad.readiness`, `quotad.liveness` or `quotad.startup`.
     #[arg(long, value_name = "NAME", default_value = "quotad.readiness")]
@@ -38,12 +43,20 @@ pub(super) fn run(args: &Args) -> Exit {
             Exit::Ok
         }
         Ok(status) => {
-            complain(&format!("{}: {}", args.probes.service, status.as_str_name()));
+            complain(&format!(
+                "{}: {}",
+                args.probes.service,
+                status.as_str_name()
+            ));
             Exit::Unavailable
         }
         Err(error) => {
             complain(&error);
-            if matches!(error, ClientError::Address(_)) { Exit::Usage } else { Exit::Unavailable }
+            if matches!(error, ClientError::Address(_)) {
+                Exit::Usage
+            } else {
+                Exit::Unavailable
+            }
         }
     }
 }
@@ -51,6 +64,8 @@ pub(super) fn run(args: &Args) -> Exit {
 /// Asks once.
 pub(super) async fn ask(probes: &Probes) -> Result<ServingStatus, ClientError> {
     let mut health = HealthClient::new(client::channel(&probes.probes).await?);
-    let request = HealthCheckRequest { service: probes.service.clone() };
+    let request = HealthCheckRequest {
+        service: probes.service.clone(),
+    };
     Ok(health.check(request).await?.into_inner().status())
 }

@@ -24,9 +24,14 @@ pub(super) struct Args {
 
 /// Runs the command.
 pub(super) fn run(args: Args, output: Output) -> Exit {
-    let request = pb::ReleaseRequest { reservation_id: args.id.bytes() };
+    let request = pb::ReleaseRequest {
+        reservation_id: args.id.bytes(),
+    };
     client::call(&args.server, output, async |mut sidecar| {
         let answer = sidecar.release(request).await?.into_inner();
-        Ok(client::with_standing(client::fields([("returned", json!(answer.returned))]), answer.standing))
+        Ok(client::with_standing(
+            client::fields([("returned", json!(answer.returned))]),
+            answer.standing,
+        ))
     })
 }

@@ -8,10 +8,20 @@ use crate::rpc::pb;
 #[derive(Debug, clap::Args)]
 pub(super) struct Who {
     /// The tenant; the plan's `default` unless given.
-    #[arg(long, env = "QUOTAD_ORGANIZATION", default_value = "", hide_default_value = true)]
+    #[arg(
+        long,
+        env = "QUOTAD_ORGANIZATION",
+        default_value = "",
+        hide_default_value = true
+    )]
     organization: String,
     /// Where the work runs; `default` unless given.
-    #[arg(long, env = "QUOTAD_ENVIRONMENT", default_value = "", hide_default_value = true)]
+    #[arg(
+        long,
+        env = "QUOTAD_ENVIRONMENT",
+        default_value = "",
+        hide_default_value = true
+    )]
     environment: String,
     /// Who the work is done for.
     #[arg(long, default_value = "", hide_default_value = true)]
@@ -21,8 +31,17 @@ pub(super) struct Who {
 impl Who {
     /// As the wire has it.
     pub(super) fn subject(self) -> pb::Subject {
-        let Self { organization, environment, user } = self;
-        pb::Subject { organization, environment, user, ..Default::default() }
+        let Self {
+            organization,
+            environment,
+            user,
+        } = self;
+        pb::Subject {
+            organization,
+            environment,
+            user,
+            ..Default::default()
+        }
     }
 }
 
@@ -40,7 +59,11 @@ pub(super) struct What {
 impl What {
     /// Adds it to a subject.
     pub(super) fn of(self, who: Who) -> pb::Subject {
-        pb::Subject { product: self.product, model: self.model, ..who.subject() }
+        pb::Subject {
+            product: self.product,
+            model: self.model,
+            ..who.subject()
+        }
     }
 }
 
@@ -48,7 +71,12 @@ impl What {
 #[derive(Debug, clap::Args)]
 pub(super) struct HowMuch {
     /// So many credits.
-    #[arg(long, value_name = "N", required_unless_present = "operation", conflicts_with = "quantity")]
+    #[arg(
+        long,
+        value_name = "N",
+        required_unless_present = "operation",
+        conflicts_with = "quantity"
+    )]
     credits: Option<u64>,
     /// An operation of the rate card: it gives the price, unless credits are given, and the class.
     #[arg(long, value_name = "NAME")]
@@ -61,13 +89,26 @@ pub(super) struct HowMuch {
 impl HowMuch {
     /// As the wire has it.
     pub(super) fn cost(self) -> pb::Cost {
-        let Self { credits, operation, quantity } = self;
+        let Self {
+            credits,
+            operation,
+            quantity,
+        } = self;
         let operation = operation.unwrap_or_default();
         match credits {
-            Some(credits) => pb::Cost { operation, amount: Some(pb::cost::Amount::Credits(credits)) },
+            Some(credits) => pb::Cost {
+                operation,
+                amount: Some(pb::cost::Amount::Credits(credits)),
+            },
             None => {
-                let usage = pb::Usage { operation, quantity: quantity.unwrap_or(1) };
-                pb::Cost { operation: String::new(), amount: Some(pb::cost::Amount::Usage(usage)) }
+                let usage = pb::Usage {
+                    operation,
+                    quantity: quantity.unwrap_or(1),
+                };
+                pb::Cost {
+                    operation: String::new(),
+                    amount: Some(pb::cost::Amount::Usage(usage)),
+                }
             }
         }
     }
@@ -90,8 +131,13 @@ impl std::str::FromStr for IdText {
     fn from_str(text: &str) -> Result<Self, String> {
         let digits = text.replace('-', "");
         let whole = digits.len() == 32 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
-        let number = if whole { u128::from_str_radix(&digits, 16).ok() } else { None };
-        let number = number.ok_or("an id is 32 hexadecimal digits, with or without the hyphens of a UUID")?;
+        let number = if whole {
+            u128::from_str_radix(&digits, 16).ok()
+        } else {
+            None
+        };
+        let number = number
+            .ok_or("an id is 32 hexadecimal digits, with or without the hyphens of a UUID")?;
         Ok(Self(number.to_be_bytes()))
     }
 }
@@ -103,7 +149,9 @@ pub(super) fn hex(id: &[u8]) -> String {
 
 /// A time to live on the command line: a number with a unit.
 pub(super) fn span(text: &str) -> Result<Duration, String> {
-    let unit = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let unit = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
     let (number, unit) = text.split_at(unit);
     let unit_ms = match unit {
         "ms" => 1,
@@ -112,7 +160,10 @@ pub(super) fn span(text: &str) -> Result<Duration, String> {
         "h" => 3_600_000,
         _ => 0,
     };
-    let millis = number.parse::<u64>().ok().and_then(|number| number.checked_mul(unit_ms));
+    let millis = number
+        .parse::<u64>()
+        .ok()
+        .and_then(|number| number.checked_mul(unit_ms));
     match millis {
         Some(millis) if unit_ms > 0 => Ok(Duration::from_millis(millis)),
         _ => Err("write it like 500ms, 30s, 10m or 1h".to_owned()),
@@ -122,7 +173,10 @@ pub(super) fn span(text: &str) -> Result<Duration, String> {
 /// A span as the wire has it.
 pub(super) fn wire_span(span: Duration) -> prost_types::Duration {
     let seconds = i64::try_from(span.as_secs()).unwrap_or(i64::MAX);
-    prost_types::Duration { seconds, nanos: i32::try_from(span.subsec_nanos()).unwrap_or(0) }
+    prost_types::Duration {
+        seconds,
+        nanos: i32::try_from(span.subsec_nanos()).unwrap_or(0),
+    }
 }
 
 #[cfg(test)]
@@ -156,7 +210,11 @@ mod tests {
             ("99999999999999999999h", None),
             ("18446744073709551615h", None),
         ] {
-            assert_eq!(span(text).ok(), millis.map(Duration::from_millis), "{text:?}");
+            assert_eq!(
+                span(text).ok(),
+                millis.map(Duration::from_millis),
+                "{text:?}"
+            );
         }
     }
 }

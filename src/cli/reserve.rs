@@ -41,7 +41,15 @@ pub(super) struct Args {
 
 /// Runs the command.
 pub(super) fn run(args: Args, output: Output) -> Exit {
-    let Args { who, what, how_much, min, ttl, id, server } = args;
+    let Args {
+        who,
+        what,
+        how_much,
+        min,
+        ttl,
+        id,
+        server,
+    } = args;
     let request = pb::ReserveRequest {
         subject: Some(what.of(who)),
         cost: Some(how_much.cost()),
@@ -51,7 +59,9 @@ pub(super) fn run(args: Args, output: Output) -> Exit {
     };
     client::call(&server, output, async |mut sidecar| {
         let answer = sidecar.reserve(request).await?.into_inner();
-        let reservation = answer.reservation.ok_or(ClientError::Incomplete("the reservation"))?;
+        let reservation = answer
+            .reservation
+            .ok_or(ClientError::Incomplete("the reservation"))?;
         let fields = client::fields([
             ("reservation", json!(hex(&reservation.id))),
             ("granted", json!(reservation.granted)),

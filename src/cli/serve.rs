@@ -93,9 +93,21 @@ fn serve(args: Args) -> Result<(), AppError> {
 
 /// Says where the sidecar answers; to a newcomer also what to type next.
 fn welcome(ready: &Ready<'_>) {
-    let plan = ready.settings.plan.as_ref().map(|path| path.display().to_string());
-    let socket = ready.settings.socket.as_ref().map(|it| format!("unix:{}", it.path.display()));
-    let server = ready.address.map(|address| format!("http://{address}")).or(socket).unwrap_or_default();
+    let plan = ready
+        .settings
+        .plan
+        .as_ref()
+        .map(|path| path.display().to_string());
+    let socket = ready
+        .settings
+        .socket
+        .as_ref()
+        .map(|it| format!("unix:{}", it.path.display()));
+    let server = ready
+        .address
+        .map(|address| format!("http://{address}"))
+        .or(socket)
+        .unwrap_or_default();
     tracing::info!(
         server,
         probes = ready.probes.map(tracing::field::display),
@@ -105,8 +117,14 @@ fn welcome(ready: &Ready<'_>) {
     if plan.is_some() {
         return;
     }
-    let quotad = std::env::args().next().unwrap_or_else(|| "quotad".to_owned());
-    let option = if server == "http://127.0.0.1:7450" { String::new() } else { format!(" --server {server}") };
+    let quotad = std::env::args()
+        .next()
+        .unwrap_or_else(|| "quotad".to_owned());
+    let option = if server == "http://127.0.0.1:7450" {
+        String::new()
+    } else {
+        format!(" --server {server}")
+    };
     print(&format!(
         "
 quotad serves a built-in example plan at {server}. Type in another terminal:

@@ -66,21 +66,33 @@ pub(super) fn run(args: &Args, output: Output) -> Exit {
         Output::Table => print(&report.summary()),
         Output::Json => print(&format!("{:#}", report.to_value())),
     }
-    if report.failed() == 0 { Exit::Ok } else { Exit::Failed }
+    if report.failed() == 0 {
+        Exit::Ok
+    } else {
+        Exit::Failed
+    }
 }
 
 /// Runs the scenarios of these files, in order.
 pub fn run_files(paths: &[PathBuf]) -> Report {
-    Report { outcomes: paths.iter().flat_map(|path| run_file(path)).collect() }
+    Report {
+        outcomes: paths.iter().flat_map(|path| run_file(path)).collect(),
+    }
 }
 
 /// Runs the scenarios of one file. A file that cannot be read is one failure.
 fn run_file(path: &Path) -> Vec<Outcome> {
-    let read = std::fs::read_to_string(path).map_err(|error| Fault::new(1, format!("cannot be read: {error}")));
+    let read = std::fs::read_to_string(path)
+        .map_err(|error| Fault::new(1, format!("cannot be read: {error}")));
     let documents = read.and_then(|text| node::documents(&text));
     match documents {
-        Ok(documents) if documents.is_empty() => vec![failed(path, Fault::new(1, "holds no scenario"))],
-        Ok(documents) => documents.iter().map(|document| run_document(path, document)).collect(),
+        Ok(documents) if documents.is_empty() => {
+            vec![failed(path, Fault::new(1, "holds no scenario"))]
+        }
+        Ok(documents) => documents
+            .iter()
+            .map(|document| run_document(path, document))
+            .collect(),
         Err(fault) => vec![failed(path, fault)],
     }
 }
@@ -105,7 +117,8 @@ fn run_document(path: &Path, document: &Node) -> Outcome {
         skipped: Vec::new(),
         faults: Vec::new(),
     };
-    let ran = file::scenario(document).and_then(|scenario| run_scenario(path, &scenario, &mut outcome));
+    let ran =
+        file::scenario(document).and_then(|scenario| run_scenario(path, &scenario, &mut outcome));
     if let Err(fault) = ran {
         outcome.faults.push(fault);
     }
@@ -141,10 +154,12 @@ fn raw_plan(path: &Path, scenario: &Scenario) -> Result<Value, Fault> {
         PlanSource::Inline(node) => Ok(node.to_value()),
         PlanSource::Path(plan) => {
             let beside = path.parent().unwrap_or(Path::new("")).join(plan);
-            let at_plan = |problem: String| Fault::new(scenario.plan_line, format!("plan: {problem}"));
+            let at_plan =
+                |problem: String| Fault::new(scenario.plan_line, format!("plan: {problem}"));
             let text = plan_file::read_text(&beside).map_err(|error| at_plan(error.to_string()))?;
             // Read once as a file, so that what is wrong with it is shown where it stands.
-            plan_file::parse(&text, &beside.display().to_string()).map_err(|error| at_plan(error.to_string()))?;
+            plan_file::parse(&text, &beside.display().to_string())
+                .map_err(|error| at_plan(error.to_string()))?;
             let documents = node::documents(&text).map_err(|fault| at_plan(fault.problem))?;
             Ok(documents.first().map_or(Value::Null, Node::to_value))
         }
@@ -160,16 +175,21 @@ fn plan_fault(scenario: &Scenario, error: StartError) -> Fault {
         StartError::Invalid(error) => {
             let lines = node.lines();
             let line_of = |problem: &Problem| {
-                let line = problem.position.and_then(|at| lines.get(at.line.checked_sub(1)?).copied());
+                let line = problem
+                    .position
+                    .and_then(|at| lines.get(at.line.checked_sub(1)?).copied());
                 line.unwrap_or(scenario.plan_line)
             };
-            let messages: Vec<&str> = error.problems().iter().map(|problem| problem.message.as_str()).collect();
+            let messages: Vec<&str> = error
+                .problems()
+                .iter()
+                .map(|problem| problem.message.as_str())
+                .collect();
             let line = error.problems().first().map_or(scenario.plan_line, line_of);
             Fault::new(line, format!("plan: {}", messages.join("; ")))
         }
         StartError::Refused(EngineError::Refused(refused)) => {
-            let path: Vec<String> = refused.path.split('.').map(str::to_owned).collect();
-            Fault::new(node.line_of(&path), format!("plan: {refused}"))
+            Fault::new(node.line_of(&refused.segments), format!("plan: {refused}"))
         }
         StartError::Refused(error) => Fault::new(scenario.plan_line, format!("plan: {error}")),
     }

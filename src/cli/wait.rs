@@ -29,7 +29,9 @@ pub(super) struct Args {
 
 /// Runs the command.
 pub(super) fn run(args: &Args) -> Exit {
-    let waited = client::block_on(async { Ok(tokio::time::timeout(args.timeout, ready(&args.probes)).await) });
+    let waited = client::block_on(async {
+        Ok(tokio::time::timeout(args.timeout, ready(&args.probes)).await)
+    });
     match waited {
         Ok(Ok(Ok(()))) => Exit::Ok,
         Ok(Ok(Err(error))) => {

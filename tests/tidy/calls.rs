@@ -14,22 +14,74 @@ enum Where {
 }
 
 const BANS: &[(&[&str], Where, &str)] = &[
-    (&["todo", "!"], Where::Everywhere, "write it, or leave it out and say so"),
-    (&["unimplemented", "!"], Where::Everywhere, "write it, or leave it out and say so"),
+    (
+        &["todo", "!"],
+        Where::Everywhere,
+        "write it, or leave it out and say so",
+    ),
+    (
+        &["unimplemented", "!"],
+        Where::Everywhere,
+        "write it, or leave it out and say so",
+    ),
     (&["dbg", "!"], Where::Everywhere, "remove it"),
-    (&["#", "[", "ignore"], Where::Everywhere, "a test that does not run shows nothing"),
-    (&[".", "unwrap", "(", ")"], Where::Product, "handle the error"),
+    (
+        &["#", "[", "ignore"],
+        Where::Everywhere,
+        "a test that does not run shows nothing",
+    ),
+    (
+        &[".", "unwrap", "(", ")"],
+        Where::Product,
+        "handle the error",
+    ),
     (&[".", "expect", "("], Where::Product, "handle the error"),
     (&["panic", "!"], Where::Product, "answer an error"),
-    (&["unreachable", "!"], Where::Product, "make the state unsayable, or answer an error"),
-    (&["print", "!"], Where::ProductExcept("src/cli"), "only the command line talks to a terminal"),
-    (&["println", "!"], Where::ProductExcept("src/cli"), "only the command line talks to a terminal"),
-    (&["eprint", "!"], Where::ProductExcept("src/cli"), "only the command line talks to a terminal"),
-    (&["eprintln", "!"], Where::ProductExcept("src/cli"), "only the command line talks to a terminal"),
-    (&["SystemTime", "::", "now"], Where::ProductExcept("src/world/clock"), "read world::clock"),
-    (&["Instant", "::", "now"], Where::ProductExcept("src/world/clock"), "read world::clock"),
-    (&["Utc", "::", "now"], Where::ProductExcept("src/world/clock"), "read world::clock"),
-    (&["Local", "::", "now"], Where::Product, "read world::clock, and name the zone"),
+    (
+        &["unreachable", "!"],
+        Where::Product,
+        "make the state unsayable, or answer an error",
+    ),
+    (
+        &["print", "!"],
+        Where::ProductExcept("src/cli"),
+        "only the command line talks to a terminal",
+    ),
+    (
+        &["println", "!"],
+        Where::ProductExcept("src/cli"),
+        "only the command line talks to a terminal",
+    ),
+    (
+        &["eprint", "!"],
+        Where::ProductExcept("src/cli"),
+        "only the command line talks to a terminal",
+    ),
+    (
+        &["eprintln", "!"],
+        Where::ProductExcept("src/cli"),
+        "only the command line talks to a terminal",
+    ),
+    (
+        &["SystemTime", "::", "now"],
+        Where::ProductExcept("src/world/clock"),
+        "read world::clock",
+    ),
+    (
+        &["Instant", "::", "now"],
+        Where::ProductExcept("src/world/clock"),
+        "read world::clock",
+    ),
+    (
+        &["Utc", "::", "now"],
+        Where::ProductExcept("src/world/clock"),
+        "read world::clock",
+    ),
+    (
+        &["Local", "::", "now"],
+        Where::Product,
+        "read world::clock, and name the zone",
+    ),
 ];
 
 /// Checks a Rust file: `all` its words, and those of `product` that are under no `#[cfg(test)]`.
@@ -46,7 +98,10 @@ pub fn check(path: &str, all: &[Token<'_>], product: &[Token<'_>]) -> Vec<String
         for index in 0..looked_at.len() {
             if follows(&looked_at[index..], words) {
                 let line = looked_at[index].line;
-                problems.push(format!("{path}:{line}: `{}` is banned: {instead}", words.concat()));
+                problems.push(format!(
+                    "{path}:{line}: `{}` is banned: {instead}",
+                    words.concat()
+                ));
             }
         }
     }
@@ -62,10 +117,22 @@ mod tests {
     fn each_ban_objects() {
         for (path, text, count) in [
             ("src/engine.rs", "fn a() { b.unwrap(); }", 1),
-            ("src/engine.rs", "fn a() { b.unwrap_or(c); b.expect.c(); }", 0),
+            (
+                "src/engine.rs",
+                "fn a() { b.unwrap_or(c); b.expect.c(); }",
+                0,
+            ),
             ("src/engine.rs", "fn a() { b.expect(c); }", 1),
-            ("src/engine.rs", "#[cfg(test)] mod tests { fn a() { b.unwrap(); } }", 0),
-            ("src/engine.rs", "#[cfg(test)] mod tests { fn a() { todo!() } }", 1),
+            (
+                "src/engine.rs",
+                "#[cfg(test)] mod tests { fn a() { b.unwrap(); } }",
+                0,
+            ),
+            (
+                "src/engine.rs",
+                "#[cfg(test)] mod tests { fn a() { todo!() } }",
+                1,
+            ),
             ("tests/a.rs", "fn a() { b.unwrap(); println!(); }", 0),
             ("tests/a.rs", "#[ignore] fn a() {}", 1),
             ("tests/a.rs", "#[ignore = \"slow\"] fn a() {}", 1),
@@ -75,8 +142,16 @@ mod tests {
             ("src/engine.rs", "fn a() { panic!(); unreachable!() }", 2),
             ("src/engine.rs", "fn a() { std::time::Instant::now() }", 1),
             ("src/rpc/server.rs", "fn a() { SystemTime::now() }", 1),
-            ("src/world/clock.rs", "fn a() { SystemTime::now(); Instant::now() }", 0),
-            ("src/world/clock/system.rs", "fn a() { SystemTime::now() }", 0),
+            (
+                "src/world/clock.rs",
+                "fn a() { SystemTime::now(); Instant::now() }",
+                0,
+            ),
+            (
+                "src/world/clock/system.rs",
+                "fn a() { SystemTime::now() }",
+                0,
+            ),
             ("src/world/ids.rs", "fn a() { SystemTime::now() }", 1),
             ("src/engine.rs", "// todo!()\nfn a() { \"todo!()\" }", 0),
         ] {

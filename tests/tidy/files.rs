@@ -6,36 +6,55 @@ use super::floors::floor;
 pub const LINES_MAX: usize = 500;
 
 /// Paths of one machine. Written apart, so that this file does not name them.
-const MACHINE_PATHS: [&str; 5] =
-    [concat!("/ro", "ot/"), concat!("/ho", "me/"), concat!("/Us", "ers/"), concat!("/wo", "rk/"), concat!("/pri", "vate/")];
+const MACHINE_PATHS: [&str; 5] = [
+    concat!("/ro", "ot/"),
+    concat!("/ho", "me/"),
+    concat!("/Us", "ers/"),
+    concat!("/wo", "rk/"),
+    concat!("/pri", "vate/"),
+];
 
 /// A file is short enough to be read at once.
 pub fn length(path: &str, text: &str) -> Option<String> {
     let lines = text.lines().count();
-    (lines > LINES_MAX).then(|| format!("{path} has {lines} lines, more than {LINES_MAX}; split it"))
+    (lines > LINES_MAX)
+        .then(|| format!("{path} has {lines} lines, more than {LINES_MAX}; split it"))
 }
 
 /// A file names no path of the machine that it was written on.
 pub fn machine_paths(path: &str, text: &str) -> Vec<String> {
     let named = |line: &str| MACHINE_PATHS.iter().find(|it| line.contains(**it)).copied();
-    let lines = text.lines().enumerate().filter_map(|(index, line)| named(line).map(|it| (index + 1, it)));
-    lines.map(|(line, it)| format!("{path}:{line}: names {it}, a path of one machine")).collect()
+    let lines = text
+        .lines()
+        .enumerate()
+        .filter_map(|(index, line)| named(line).map(|it| (index + 1, it)));
+    lines
+        .map(|(line, it)| format!("{path}:{line}: names {it}, a path of one machine"))
+        .collect()
 }
 
 /// Every module says first what it is for.
 pub fn documented(path: &str, text: &str) -> Option<String> {
     let first = text.lines().next().unwrap_or_default();
-    (!first.starts_with("//! ")).then(|| format!("{path}: the first line must say what the module is for, after `//!`"))
+    (!first.starts_with("//! "))
+        .then(|| format!("{path}: the first line must say what the module is for, after `//!`"))
 }
 
 /// `src/lib.rs` declares the parts from the lowest floor up.
 pub fn reading_order(lib: &str) -> Vec<String> {
-    let declared = lib.lines().filter_map(|line| line.trim().strip_prefix("pub mod ")?.strip_suffix(';'));
+    let declared = lib
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("pub mod ")?.strip_suffix(';'));
     let parts: Vec<&str> = declared.collect();
     let mut problems: Vec<String> = parts
         .windows(2)
         .filter(|pair| floor(pair[0]) > floor(pair[1]))
-        .map(|pair| format!("src/lib.rs: `{}` stands above `{}`, which is on a lower floor", pair[0], pair[1]))
+        .map(|pair| {
+            format!(
+                "src/lib.rs: `{}` stands above `{}`, which is on a lower floor",
+                pair[0], pair[1]
+            )
+        })
         .collect();
     if parts.is_empty() {
         problems.push("src/lib.rs declares no part".to_owned());
@@ -52,10 +71,18 @@ pub fn commands_run(path: &str, document: &str, ci: &str) -> Vec<String> {
             inside = !inside && matches!(kind, "sh" | "bash" | "console" | "shell");
             continue;
         }
-        let command = line.trim().trim_start_matches("$ ").split('#').next().unwrap_or_default();
+        let command = line
+            .trim()
+            .trim_start_matches("$ ")
+            .split('#')
+            .next()
+            .unwrap_or_default();
         let command = command.split(" -- ").next().unwrap_or_default().trim();
         if inside && command.starts_with("cargo ") && !ci.lines().any(|line| runs(line, command)) {
-            problems.push(format!("{path}:{}: .ci/run does not run `{command}`", index + 1));
+            problems.push(format!(
+                "{path}:{}: .ci/run does not run `{command}`",
+                index + 1
+            ));
         }
     }
     problems
@@ -63,7 +90,9 @@ pub fn commands_run(path: &str, document: &str, ci: &str) -> Vec<String> {
 
 /// Whether a line of a script is this command, with or without more arguments.
 fn runs(line: &str, command: &str) -> bool {
-    let Some(at) = line.find(command) else { return false };
+    let Some(at) = line.find(command) else {
+        return false;
+    };
     let after = &line[at + command.len()..];
     !line.trim_start().starts_with('#') && (after.is_empty() || after.starts_with(' '))
 }
@@ -81,7 +110,11 @@ mod tests {
     #[test]
     fn paths_of_a_machine_are_refused() {
         for path in MACHINE_PATHS {
-            assert_eq!(machine_paths("a", &format!("one\nsee {path}x\n")).len(), 1, "{path}");
+            assert_eq!(
+                machine_paths("a", &format!("one\nsee {path}x\n")).len(),
+                1,
+                "{path}"
+            );
         }
         assert!(machine_paths("a", "see /etc/quotad and /run/quotad").is_empty());
     }

@@ -4,8 +4,15 @@ use super::source::{Token, after_bracket, follows};
 
 /// The parts of the crate from the lowest floor up. The top floor is in order: `config` reads files, `app` puts the
 /// parts together, `cli` is on top of both.
-pub const FLOORS: &[&[&str]] =
-    &[&["domain", "world"], &["engine"], &["storage", "fleet", "notify"], &["rpc", "http"], &["config"], &["app"], &["cli"]];
+pub const FLOORS: &[&[&str]] = &[
+    &["domain", "world"],
+    &["engine"],
+    &["storage", "fleet", "notify"],
+    &["rpc", "http"],
+    &["config"],
+    &["app"],
+    &["cli"],
+];
 
 /// What the rules themselves never touch: they are told the time, hold no lock, do no I/O, and know no wire.
 const NOT_IN_DOMAIN: &[&str] = &[
@@ -48,7 +55,9 @@ pub fn check(path: &str, tokens: &[Token<'_>]) -> Vec<String> {
     let modules = modules(path);
     let own = modules[0];
     let Some(own_floor) = floor(own) else {
-        return vec![format!("src/{path}: `{own}` is on no floor; add it to tests/tidy/floors.rs")];
+        return vec![format!(
+            "src/{path}: `{own}` is on no floor; add it to tests/tidy/floors.rs"
+        )];
     };
     let mut problems = Vec::new();
     for (line, part) in used_parts(&modules, tokens) {
@@ -56,7 +65,11 @@ pub fn check(path: &str, tokens: &[Token<'_>]) -> Vec<String> {
             _ if part == own => {}
             Some(floor) if floor < own_floor => {}
             Some(floor) => {
-                let way = if floor == own_floor { "sideways" } else { "upwards" };
+                let way = if floor == own_floor {
+                    "sideways"
+                } else {
+                    "upwards"
+                };
                 problems.push(format!("src/{path}:{line}: {own} uses {part}, {way}"));
             }
             None => problems.push(format!("src/{path}:{line}: `crate::{part}` is on no floor")),
@@ -65,10 +78,15 @@ pub fn check(path: &str, tokens: &[Token<'_>]) -> Vec<String> {
     if own == "domain" {
         for (index, token) in tokens.iter().enumerate() {
             let in_a_path = tokens.get(index + 1).is_some_and(|next| next.text == "::")
-                || index.checked_sub(1).is_some_and(|before| tokens[before].text == "::");
+                || index
+                    .checked_sub(1)
+                    .is_some_and(|before| tokens[before].text == "::");
             let in_braces = inside_use(tokens, index);
             if NOT_IN_DOMAIN.contains(&token.text) && (in_a_path || in_braces) {
-                problems.push(format!("src/{path}:{}: the domain is pure, `{}` is not", token.line, token.text));
+                problems.push(format!(
+                    "src/{path}:{}: the domain is pure, `{}` is not",
+                    token.line, token.text
+                ));
             }
         }
     }
@@ -77,7 +95,11 @@ pub fn check(path: &str, tokens: &[Token<'_>]) -> Vec<String> {
 
 /// Whether a word stands in a `use` item.
 fn inside_use(tokens: &[Token<'_>], index: usize) -> bool {
-    tokens[..index].iter().rev().take_while(|token| token.text != ";").any(|token| token.text == "use")
+    tokens[..index]
+        .iter()
+        .rev()
+        .take_while(|token| token.text != ";")
+        .any(|token| token.text == "use")
 }
 
 /// The parts of the crate that paths name: `crate::PART`, `crate::{PART, ..}`, and `super` up to the root.
@@ -116,7 +138,9 @@ fn used_parts<'a>(modules: &[&str], tokens: &[Token<'a>]) -> Vec<(usize, &'a str
 
 /// The names that stand first after `crate::`: one, or several in braces.
 fn first_names<'a>(tokens: &[Token<'a>], at: usize) -> Vec<(usize, &'a str)> {
-    let Some(first) = tokens.get(at) else { return Vec::new() };
+    let Some(first) = tokens.get(at) else {
+        return Vec::new();
+    };
     if first.text != "{" {
         return vec![(first.line, first.text)];
     }
@@ -160,13 +184,29 @@ mod tests {
             ("rpc/quota.rs", "use crate::http::probes;", 1),
             ("config/file.rs", "use crate::cli::print;", 1),
             ("config/file.rs", "use crate::app::run;", 1),
-            ("domain/plan.rs", "use crate::{domain::time, engine::{a, b}, world};", 2),
+            (
+                "domain/plan.rs",
+                "use crate::{domain::time, engine::{a, b}, world};",
+                2,
+            ),
             ("domain/plan.rs", "fn a() { crate::engine::run() }", 1),
             ("domain/plan.rs", "use super::super::engine::Engine;", 1),
             ("engine.rs", "use super::rpc::pb;", 1),
-            ("engine/book.rs", "mod tests { use super::super::answer; }", 0),
-            ("engine/book.rs", "mod tests { use super::super::super::rpc::pb; }", 1),
-            ("engine/book.rs", "// use crate::rpc::pb;\nfn a() { \"crate::rpc\"; }", 0),
+            (
+                "engine/book.rs",
+                "mod tests { use super::super::answer; }",
+                0,
+            ),
+            (
+                "engine/book.rs",
+                "mod tests { use super::super::super::rpc::pb; }",
+                1,
+            ),
+            (
+                "engine/book.rs",
+                "// use crate::rpc::pb;\nfn a() { \"crate::rpc\"; }",
+                0,
+            ),
             ("stray/a.rs", "", 1),
             ("engine/book.rs", "use crate::stray::a;", 1),
         ] {

@@ -11,7 +11,11 @@ pub fn bare(text: &str) -> String {
             bare.push(chars[at]);
             at += 1;
         } else {
-            bare.extend(chars[at..end].iter().map(|&c| if c == '\n' { '\n' } else { ' ' }));
+            bare.extend(
+                chars[at..end]
+                    .iter()
+                    .map(|&c| if c == '\n' { '\n' } else { ' ' }),
+            );
             at = end;
         }
     }
@@ -28,7 +32,9 @@ fn skipped(chars: &[char], at: usize) -> usize {
         '"' => text(chars, at + 1),
         'r' if !inside_a_word && matches!(next(1), '"' | '#') => raw_text(chars, at, at + 1),
         'b' if !inside_a_word && next(1) == '"' => text(chars, at + 2),
-        'b' if !inside_a_word && next(1) == 'r' && matches!(next(2), '"' | '#') => raw_text(chars, at, at + 2),
+        'b' if !inside_a_word && next(1) == 'r' && matches!(next(2), '"' | '#') => {
+            raw_text(chars, at, at + 2)
+        }
         '\'' if next(1) == '\\' => find(chars, at + 3, |at| chars[at] == '\'') + 1,
         '\'' if next(2) == '\'' => at + 3,
         _ => at,
@@ -37,7 +43,9 @@ fn skipped(chars: &[char], at: usize) -> usize {
 }
 
 fn find(chars: &[char], from: usize, stop: impl Fn(usize) -> bool) -> usize {
-    (from..chars.len()).find(|&at| stop(at)).unwrap_or(chars.len())
+    (from..chars.len())
+        .find(|&at| stop(at))
+        .unwrap_or(chars.len())
 }
 
 fn block_comment(chars: &[char], mut at: usize) -> usize {
@@ -69,7 +77,9 @@ fn raw_text(chars: &[char], at: usize, from: usize) -> usize {
         return at;
     }
     let hashes = quote - from;
-    let closes = |at: usize| chars[at] == '"' && (1..=hashes).all(|ahead| chars.get(at + ahead) == Some(&'#'));
+    let closes = |at: usize| {
+        chars[at] == '"' && (1..=hashes).all(|ahead| chars.get(at + ahead) == Some(&'#'))
+    };
     find(chars, quote + 1, closes) + 1 + hashes
 }
 
@@ -98,7 +108,10 @@ pub fn tokens(bare: &str) -> Vec<Token<'_>> {
                 first.len_utf8()
             };
             let (text, after) = rest.split_at(length);
-            tokens.push(Token { text, line: index + 1 });
+            tokens.push(Token {
+                text,
+                line: index + 1,
+            });
             rest = after.trim_start();
         }
     }
@@ -107,7 +120,11 @@ pub fn tokens(bare: &str) -> Vec<Token<'_>> {
 
 /// Whether these words and signs follow each other from here on.
 pub fn follows(tokens: &[Token<'_>], words: &[&str]) -> bool {
-    tokens.len() >= words.len() && tokens.iter().zip(words).all(|(token, word)| token.text == *word)
+    tokens.len() >= words.len()
+        && tokens
+            .iter()
+            .zip(words)
+            .all(|(token, word)| token.text == *word)
 }
 
 /// The index after the bracket that closes the one at `open`.
@@ -137,7 +154,9 @@ pub fn without_tests<'a>(tokens: &[Token<'a>]) -> (Vec<Token<'a>>, Vec<&'a str>)
             continue;
         }
         let item = at + MARK.len();
-        let end = (item..tokens.len()).find(|&at| matches!(tokens[at].text, "{" | ";")).unwrap_or(tokens.len());
+        let end = (item..tokens.len())
+            .find(|&at| matches!(tokens[at].text, "{" | ";"))
+            .unwrap_or(tokens.len());
         if tokens.get(end).is_some_and(|token| token.text == "{") {
             at = after_bracket(tokens, end);
             continue;

@@ -28,7 +28,17 @@ pub(super) enum Came {
 }
 
 const STANDING: &[&str] = &["state", "used", "held", "limit", "available"];
-const DENIAL: &[&str] = &["denied", "account", "requested", "limit", "used", "held", "available", "reset", "state"];
+const DENIAL: &[&str] = &[
+    "denied",
+    "account",
+    "requested",
+    "limit",
+    "used",
+    "held",
+    "available",
+    "reset",
+    "state",
+];
 const BALANCE: &[&str] = &[
     "used",
     "held",
@@ -52,13 +62,22 @@ const BALANCE: &[&str] = &[
 ];
 
 /// The codes that an engine's errors have.
-const CODES: [&str; 4] = ["INVALID_ARGUMENT", "NOT_FOUND", "FAILED_PRECONDITION", "UNAVAILABLE"];
+const CODES: [&str; 4] = [
+    "INVALID_ARGUMENT",
+    "NOT_FOUND",
+    "FAILED_PRECONDITION",
+    "UNAVAILABLE",
+];
 
 /// What may be expected of a step, beside `error`.
 fn vocabulary(verb: &str) -> Vec<&'static str> {
     let parts: &[&[&'static str]] = match verb {
         "reserve" | "extend" => &[&["granted"], STANDING, DENIAL],
-        "charge" | "commit" => &[&["committed", "returned", "overrun", "late"], STANDING, DENIAL],
+        "charge" | "commit" => &[
+            &["committed", "returned", "overrun", "late"],
+            STANDING,
+            DENIAL,
+        ],
         "check" => &[&["allowed", "granted"], STANDING, DENIAL],
         "release" => &[&["returned"], STANDING],
         "balance" => &[BALANCE],
@@ -72,7 +91,10 @@ impl Expect {
     pub(super) fn new(verb: &str, node: &Node) -> Result<Self, Fault> {
         if matches!(verb, "notifications" | "usage") && !node_names_error(node) {
             let items = node.items("what is expected of such a step")?;
-            return Ok(Self::List(node.line, items.iter().map(Node::to_value).collect()));
+            return Ok(Self::List(
+                node.line,
+                items.iter().map(Node::to_value).collect(),
+            ));
         }
         let known = vocabulary(verb);
         let mut fields: Vec<(String, usize, Value)> = Vec::new();
@@ -83,15 +105,22 @@ impl Expect {
                 "reset" if known.contains(&key) => Value::from(shown(instant(&entry.value)?)),
                 _ if known.contains(&key) => entry.value.to_value(),
                 _ => {
-                    let known = if known.is_empty() { "error".to_owned() } else { known.join(", ") + ", error" };
-                    let problem = format!("unknown expectation `{key}` of {verb}; there are {known}");
+                    let known = if known.is_empty() {
+                        "error".to_owned()
+                    } else {
+                        known.join(", ") + ", error"
+                    };
+                    let problem =
+                        format!("unknown expectation `{key}` of {verb}; there are {known}");
                     return Err(Fault::new(entry.line, problem));
                 }
             };
             fields.push((entry.key.clone(), entry.line, value));
         }
         if fields.len() > 1 && fields.iter().any(|(key, ..)| key == "error") {
-            return Err(node.fault("a step that is expected to fail brings an `error` and nothing else"));
+            return Err(
+                node.fault("a step that is expected to fail brings an `error` and nothing else")
+            );
         }
         Ok(Self::Fields(fields))
     }
@@ -111,12 +140,17 @@ fn code(node: &Node) -> Result<String, Fault> {
         return Ok(code);
     }
     let hint = "a denial is expected with `denied: REASON`";
-    Err(node.fault(format!("{code:?} is no code of gRPC that comes here; there are {}; {hint}", CODES.join(", "))))
+    Err(node.fault(format!(
+        "{code:?} is no code of gRPC that comes here; there are {}; {hint}",
+        CODES.join(", ")
+    )))
 }
 
 /// An instant as outcomes spell it.
 pub(super) fn shown(instant: crate::domain::time::Timestamp) -> String {
-    instant.to_utc().to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true)
+    instant
+        .to_utc()
+        .to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true)
 }
 
 /// Holds what came against what was expected; each problem with its line, if it is about one field. A denial or an error
@@ -131,22 +165,42 @@ pub(super) fn judge(line: usize, expect: Option<&Expect>, came: &Came) -> Vec<Fa
         Came::List(_) => !expect.names("error"),
     };
     if !awaited {
-        return vec![Fault::new(line, format!("expected {}, came {}", expected_text(expect), came_text(came)))];
+        return vec![Fault::new(
+            line,
+            format!(
+                "expected {}, came {}",
+                expected_text(expect),
+                came_text(came)
+            ),
+        )];
     }
     match (expect, came) {
         (Expect::Fields(fields), Came::Answer(map) | Came::Denied(map)) => compare(fields, map),
         (Expect::Fields(fields), Came::Failed(code, message)) => {
             let wrong = fields.iter().find(|(_, _, value)| value != code);
-            let fault = wrong
-                .map(|(_, line, value)| Fault::new(*line, format!("expected error {}, came error {code}: {message}", bare(value))));
+            let fault = wrong.map(|(_, line, value)| {
+                Fault::new(
+                    *line,
+                    format!(
+                        "expected error {}, came error {code}: {message}",
+                        bare(value)
+                    ),
+                )
+            });
             fault.into_iter().collect()
         }
         (Expect::List(line, expected), Came::List(items)) if !same(expected, items) => {
-            vec![Fault::new(*line, format!("expected {}, came {}", list(expected), list(items)))]
+            vec![Fault::new(
+                *line,
+                format!("expected {}, came {}", list(expected), list(items)),
+            )]
         }
         (Expect::List(..), Came::List(_)) | (Expect::Fields(_), Came::List(_)) => Vec::new(),
         (Expect::List(line, expected), other) => {
-            vec![Fault::new(*line, format!("expected {}, came {}", list(expected), came_text(other)))]
+            vec![Fault::new(
+                *line,
+                format!("expected {}, came {}", list(expected), came_text(other)),
+            )]
         }
     }
 }
@@ -157,7 +211,10 @@ fn compare(fields: &[(String, usize, Value)], map: &Map<String, Value>) -> Vec<F
         .filter(|(key, _, expected)| map.get(key) != Some(expected))
         .map(|(key, line, expected)| {
             let came = map.get(key).map_or_else(|| "nothing".to_owned(), bare);
-            Fault::new(*line, format!("expected {key} {}, came {came}", bare(expected)))
+            Fault::new(
+                *line,
+                format!("expected {key} {}, came {came}", bare(expected)),
+            )
         })
         .collect()
 }
@@ -174,29 +231,38 @@ fn same(expected: &[Value], came: &[Value]) -> bool {
 
 /// A value without quotes around a text.
 fn bare(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned)
 }
 
 fn list(items: &[Value]) -> String {
-    format!("[{}]", items.iter().map(bare).collect::<Vec<_>>().join(", "))
+    format!(
+        "[{}]",
+        items.iter().map(bare).collect::<Vec<_>>().join(", ")
+    )
 }
 
 fn expected_text(expect: &Expect) -> String {
     match expect {
         Expect::List(_, items) => list(items),
         Expect::Fields(fields) if fields.is_empty() => "success".to_owned(),
-        Expect::Fields(fields) => {
-            fields.iter().map(|(key, _, value)| format!("{key} {}", bare(value))).collect::<Vec<_>>().join(", ")
-        }
+        Expect::Fields(fields) => fields
+            .iter()
+            .map(|(key, _, value)| format!("{key} {}", bare(value)))
+            .collect::<Vec<_>>()
+            .join(", "),
     }
 }
 
 fn came_text(came: &Came) -> String {
     match came {
         Came::Answer(map) if map.is_empty() => "success".to_owned(),
-        Came::Answer(map) | Came::Denied(map) => {
-            map.iter().map(|(key, value)| format!("{key} {}", bare(value))).collect::<Vec<_>>().join(", ")
-        }
+        Came::Answer(map) | Came::Denied(map) => map
+            .iter()
+            .map(|(key, value)| format!("{key} {}", bare(value)))
+            .collect::<Vec<_>>()
+            .join(", "),
         Came::Failed(code, message) => format!("error {code}: {message}"),
         Came::List(items) => list(items),
     }
@@ -216,7 +282,10 @@ mod tests {
 
     fn problems(verb: &str, expect: Option<&str>, came: &Came) -> Vec<String> {
         let expect = expect.map(|text| Expect::new(verb, &documents(text).unwrap()[0]).unwrap());
-        judge(7, expect.as_ref(), came).into_iter().map(|fault| fault.problem).collect()
+        judge(7, expect.as_ref(), came)
+            .into_iter()
+            .map(|fault| fault.problem)
+            .collect()
     }
 
     #[test]
@@ -235,12 +304,17 @@ mod tests {
         ] {
             assert_eq!(problems("charge", expect, &came).len(), count, "{expect:?}");
         }
-        assert_eq!(problems("charge", Some("{committed: 6}"), &came), ["expected committed 6, came 5"]);
+        assert_eq!(
+            problems("charge", Some("{committed: 6}"), &came),
+            ["expected committed 6, came 5"]
+        );
     }
 
     #[test]
     fn a_denial_or_an_error_must_be_named() {
-        let denied = Came::Denied(map(json!({"allowed": false, "denied": "QUOTA_EXCEEDED", "available": 0})));
+        let denied = Came::Denied(map(
+            json!({"allowed": false, "denied": "QUOTA_EXCEEDED", "available": 0}),
+        ));
         for (expect, count) in [
             (None, 1),
             (Some("{available: 0}"), 1),
@@ -250,7 +324,11 @@ mod tests {
             (Some("{allowed: true}"), 1),
             (Some("{error: NOT_FOUND}"), 1),
         ] {
-            assert_eq!(problems("check", expect, &denied).len(), count, "{expect:?}");
+            assert_eq!(
+                problems("check", expect, &denied).len(),
+                count,
+                "{expect:?}"
+            );
         }
         let failed = Came::Failed("NOT_FOUND", "who?".to_owned());
         for (expect, count) in [
@@ -260,7 +338,11 @@ mod tests {
             (Some("{error: NOT_FOUND}"), 0),
             (Some("{error: INVALID_ARGUMENT}"), 1),
         ] {
-            assert_eq!(problems("reserve", expect, &failed).len(), count, "{expect:?}");
+            assert_eq!(
+                problems("reserve", expect, &failed).len(),
+                count,
+                "{expect:?}"
+            );
         }
     }
 
@@ -274,7 +356,11 @@ mod tests {
             (Some("[pool 80, users/a 80, pool 80]"), 1),
             (Some("[]"), 1),
         ] {
-            assert_eq!(problems("notifications", expect, &came).len(), count, "{expect:?}");
+            assert_eq!(
+                problems("notifications", expect, &came).len(),
+                count,
+                "{expect:?}"
+            );
         }
     }
 }

@@ -18,7 +18,12 @@ pub(super) struct Fields<'a> {
 impl<'a> Fields<'a> {
     pub(super) fn new(what: &'a str, node: &'a Node) -> Result<Self, Fault> {
         let entries = node.entries(what)?.iter().collect();
-        Ok(Self { what, line: node.line, entries, known: Vec::new() })
+        Ok(Self {
+            what,
+            line: node.line,
+            entries,
+            known: Vec::new(),
+        })
     }
 
     /// The line that the mapping begins on.
@@ -35,7 +40,8 @@ impl<'a> Fields<'a> {
 
     /// A field that must be there.
     pub(super) fn need(&mut self, key: &'static str) -> Result<&'a Node, Fault> {
-        self.take(key).ok_or_else(|| Fault::new(self.line, format!("{} needs `{key}`", self.what)))
+        self.take(key)
+            .ok_or_else(|| Fault::new(self.line, format!("{} needs `{key}`", self.what)))
     }
 
     pub(super) fn text(&mut self, key: &'static str) -> Result<Option<String>, Fault> {
@@ -52,15 +58,24 @@ impl<'a> Fields<'a> {
 
     /// Nothing may be left.
     pub(super) fn done(self) -> Result<(), Fault> {
-        let Self { what, entries, known, .. } = self;
+        let Self {
+            what,
+            entries,
+            known,
+            ..
+        } = self;
         match entries.first() {
             None => Ok(()),
-            Some(Entry { key, line, .. }) if known.is_empty() => {
-                Err(Fault::new(*line, format!("unknown field `{key}`: {what} takes none")))
-            }
+            Some(Entry { key, line, .. }) if known.is_empty() => Err(Fault::new(
+                *line,
+                format!("unknown field `{key}`: {what} takes none"),
+            )),
             Some(Entry { key, line, .. }) => {
                 let known = known.join(", ");
-                Err(Fault::new(*line, format!("unknown field `{key}`: {what} takes {known}")))
+                Err(Fault::new(
+                    *line,
+                    format!("unknown field `{key}`: {what} takes {known}"),
+                ))
             }
         }
     }

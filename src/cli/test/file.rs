@@ -21,7 +21,12 @@ pub(super) struct Scenario {
 /// What a document is called, if it says so: reports name it even where it cannot be read.
 pub(super) fn name_of(document: &Node) -> Option<String> {
     let entries = document.entries("a scenario").ok()?;
-    entries.iter().find(|entry| entry.key == "scenario")?.value.text("scenario").ok()
+    entries
+        .iter()
+        .find(|entry| entry.key == "scenario")?
+        .value
+        .text("scenario")
+        .ok()
 }
 
 /// Reads one document.
@@ -29,7 +34,9 @@ pub(super) fn scenario(document: &Node) -> Result<Scenario, Fault> {
     let mut fields = Fields::new("a scenario", document)?;
     fields.need("scenario")?.text("scenario")?;
     fields.text("note")?;
-    let organization = fields.text("organization")?.unwrap_or_else(|| crate::domain::names::DEFAULT.to_owned());
+    let organization = fields
+        .text("organization")?
+        .unwrap_or_else(|| crate::domain::names::DEFAULT.to_owned());
     let plan = fields.need("plan")?;
     let start = instant(fields.need("start")?)?;
     let steps = fields.need("steps")?.items("steps")?;
@@ -56,9 +63,15 @@ mod tests {
         for (text, part) in [
             (whole.replace("scenario: a\n", ""), "needs `scenario`"),
             (whole.replace("plan: {}\n", ""), "needs `plan`"),
-            (whole.replace("start: 2026-11-01T00:00:00Z\n", ""), "needs `start`"),
+            (
+                whole.replace("start: 2026-11-01T00:00:00Z\n", ""),
+                "needs `start`",
+            ),
             (whole.replace("steps: []\n", ""), "needs `steps`"),
-            (whole.replace("steps: []", "steps: {}"), "steps must be a list"),
+            (
+                whole.replace("steps: []", "steps: {}"),
+                "steps must be a list",
+            ),
             (whole.replace("plan: {}", "plan: 5"), "plan must be a plan"),
             (format!("{whole}extra: 1\n"), "unknown field `extra`"),
         ] {

@@ -16,7 +16,10 @@ pub(super) struct Fault {
 
 impl Fault {
     pub(super) fn new(line: usize, problem: impl Into<String>) -> Self {
-        Self { line, problem: problem.into() }
+        Self {
+            line,
+            problem: problem.into(),
+        }
     }
 }
 
@@ -51,7 +54,10 @@ pub(super) fn documents(text: &str) -> Result<Vec<Node>, Fault> {
         let line = error.location().map_or(1, |location| line(location.line()));
         Fault::new(line, format!("no YAML that is understood here: {error}"))
     })?;
-    Ok(nodes.into_iter().filter(|node| !matches!(node.kind, Kind::Scalar(Value::Null))).collect())
+    Ok(nodes
+        .into_iter()
+        .filter(|node| !matches!(node.kind, Kind::Scalar(Value::Null)))
+        .collect())
 }
 
 fn line(number: u64) -> usize {
@@ -61,7 +67,10 @@ fn line(number: u64) -> usize {
 impl<'de> Deserialize<'de> for Node {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let spanned = Spanned::<Kind>::deserialize(deserializer)?;
-        Ok(Self { line: line(spanned.referenced.line()), kind: spanned.value })
+        Ok(Self {
+            line: line(spanned.referenced.line()),
+            kind: spanned.value,
+        })
     }
 }
 
@@ -97,7 +106,8 @@ impl<'de> Visitor<'de> for KindVisitor {
     }
 
     fn visit_f64<E: Error>(self, number: f64) -> Result<Kind, E> {
-        let number = serde_json::Number::from_f64(number).ok_or_else(|| E::custom("not a number"))?;
+        let number =
+            serde_json::Number::from_f64(number).ok_or_else(|| E::custom("not a number"))?;
         Ok(Kind::Scalar(Value::Number(number)))
     }
 
@@ -116,7 +126,11 @@ impl<'de> Visitor<'de> for KindVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Kind, A::Error> {
         let mut entries = Vec::new();
         while let Some((key, value)) = access.next_entry::<Spanned<String>, Node>()? {
-            entries.push(Entry { line: line(key.referenced.line()), key: key.value, value });
+            entries.push(Entry {
+                line: line(key.referenced.line()),
+                key: key.value,
+                value,
+            });
         }
         Ok(Kind::Map(entries))
     }
@@ -129,7 +143,9 @@ impl Node {
             Kind::Scalar(value) => value.clone(),
             Kind::List(items) => items.iter().map(Self::to_value).collect(),
             Kind::Map(entries) => {
-                let pairs = entries.iter().map(|entry| (entry.key.clone(), entry.value.to_value()));
+                let pairs = entries
+                    .iter()
+                    .map(|entry| (entry.key.clone(), entry.value.to_value()));
                 Value::Object(pairs.collect::<Map<_, _>>())
             }
         }
@@ -166,11 +182,22 @@ impl Node {
 
     /// The line of what stands at this path of keys and indexes, or of the nearest thing above it.
     pub(super) fn line_of(&self, path: &[String]) -> usize {
-        let Some((first, rest)) = path.split_first() else { return self.line };
+        let Some((first, rest)) = path.split_first() else {
+            return self.line;
+        };
         match &self.kind {
-            Kind::Map(entries) => entries.iter().find(|entry| entry.key == *first).map_or(self.line, |entry| {
-                if rest.is_empty() { entry.line } else { entry.value.line_of(rest) }
-            }),
+            Kind::Map(entries) => {
+                entries
+                    .iter()
+                    .find(|entry| entry.key == *first)
+                    .map_or(self.line, |entry| {
+                        if rest.is_empty() {
+                            entry.line
+                        } else {
+                            entry.value.line_of(rest)
+                        }
+                    })
+            }
             Kind::List(items) => first
                 .parse::<usize>()
                 .ok()
@@ -243,14 +270,23 @@ mod tests {
     fn values_keep_the_line_they_stand_on() {
         let documents = documents(TEXT).unwrap();
         assert_eq!(documents.len(), 2);
-        assert_eq!(documents[0].to_value(), json!({"a": 1, "b": [{"c": "x"}, {"d": null}]}));
-        for (path, line) in [(&["a"][..], 2), (&["b", "0", "c"], 4), (&["b", "1", "d"], 5), (&["b", "1", "e"], 5)] {
+        assert_eq!(
+            documents[0].to_value(),
+            json!({"a": 1, "b": [{"c": "x"}, {"d": null}]})
+        );
+        for (path, line) in [
+            (&["a"][..], 2),
+            (&["b", "0", "c"], 4),
+            (&["b", "1", "d"], 5),
+            (&["b", "1", "e"], 5),
+        ] {
             let path: Vec<String> = path.iter().map(|&it| it.to_owned()).collect();
             assert_eq!(documents[0].line_of(&path), line, "{path:?}");
         }
         assert_eq!(documents[1].line, 7);
         let json = format!("{:#}", documents[0].to_value());
-        let lines: Vec<(usize, &str)> = documents[0].lines().into_iter().zip(json.lines()).collect();
+        let lines: Vec<(usize, &str)> =
+            documents[0].lines().into_iter().zip(json.lines()).collect();
         let expected = [
             (2, "{"),
             (2, "  \"a\": 1,"),

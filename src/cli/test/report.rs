@@ -45,11 +45,21 @@ impl Outcome {
 
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { file, line, name, skipped, faults, .. } = self;
+        let Self {
+            file,
+            line,
+            name,
+            skipped,
+            faults,
+            ..
+        } = self;
         let word = if self.passed() { "ok  " } else { "FAIL" };
         write!(f, "{word}  {file}:{line}: {name}")?;
         if !skipped.is_empty() {
-            let steps: Vec<String> = skipped.iter().map(|(line, step)| format!("{step} in line {line}")).collect();
+            let steps: Vec<String> = skipped
+                .iter()
+                .map(|(line, step)| format!("{step} in line {line}"))
+                .collect();
             write!(f, "\n      skipped, not built yet: {}", steps.join(", "))?;
         }
         for Fault { line, problem } in faults {
@@ -69,7 +79,10 @@ pub struct Report {
 impl Report {
     /// How many scenarios brought what was expected.
     pub fn passed(&self) -> usize {
-        self.outcomes.iter().filter(|outcome| outcome.passed()).count()
+        self.outcomes
+            .iter()
+            .filter(|outcome| outcome.passed())
+            .count()
     }
 
     /// How many did not, files that could not be read among them.
@@ -95,8 +108,15 @@ impl Report {
     pub fn summary(&self) -> String {
         let skipped = self.skipped();
         let total: usize = skipped.values().sum();
-        let kinds: Vec<String> = skipped.iter().map(|(step, count)| format!("{step} {count}")).collect();
-        let kinds = if kinds.is_empty() { String::new() } else { format!(" ({})", kinds.join(", ")) };
+        let kinds: Vec<String> = skipped
+            .iter()
+            .map(|(step, count)| format!("{step} {count}"))
+            .collect();
+        let kinds = if kinds.is_empty() {
+            String::new()
+        } else {
+            format!(" ({})", kinds.join(", "))
+        };
         format!(
             "steps: {} run, {total} skipped{kinds}\nscenarios: {} passed, {} failed",
             self.steps(),

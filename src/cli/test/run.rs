@@ -10,7 +10,9 @@ use crate::domain::credits::Credits;
 use crate::domain::names::Name;
 use crate::domain::rates::Cost;
 use crate::domain::time::Timestamp;
-use crate::engine::answer::{Balance, Committed, Decision, Denial, EngineError, Reserved, Standing};
+use crate::engine::answer::{
+    Balance, Committed, Decision, Denial, EngineError, Reserved, Standing,
+};
 use crate::engine::order::{Actual, Charge, Check, Commit, Extend, Id, Of, Reserve, Subject};
 use crate::engine::recorder::Forgetful;
 use crate::engine::{Bounds, Engine};
@@ -20,7 +22,11 @@ use super::expect::{Came, shown};
 use super::step::{Action, Asked, Used, id_of};
 
 /// More than any scenario that people can read needs.
-const BOUNDS: Bounds = Bounds { cells: 100_000, holds: 100_000, settled: 100_000 };
+const BOUNDS: Bounds = Bounds {
+    cells: 100_000,
+    holds: 100_000,
+    settled: 100_000,
+};
 
 /// Names this start in the ids that the engine gives out; a scenario needs no secret.
 const START: u64 = 1;
@@ -68,17 +74,28 @@ fn invalid(what: &str, problem: impl std::fmt::Display) -> Failure {
 
 impl World {
     /// Starts with a plan. Fails as a sidecar would at its first start, with what is wrong.
-    pub(super) fn start(raw: Value, organization: String, start: Timestamp) -> Result<Self, StartError> {
+    pub(super) fn start(
+        raw: Value,
+        organization: String,
+        start: Timestamp,
+    ) -> Result<Self, StartError> {
         let plan = plan_file::from_value(&raw)?;
         let clock = Arc::new(ManualClock::at(start.nanos()));
         let engine = Engine::new(BOUNDS, START, Arc::clone(&clock) as _, Arc::new(Forgetful));
         engine.apply_plan(plan)?;
-        Ok(Self { engine, clock, raw, holds: HashMap::new(), organization })
+        Ok(Self {
+            engine,
+            clock,
+            raw,
+            holds: HashMap::new(),
+            organization,
+        })
     }
 
     /// Does one step.
     pub(super) fn act(&mut self, action: &Action) -> Came {
-        self.try_act(action).unwrap_or_else(|Failure(code, message)| Came::Failed(code, message))
+        self.try_act(action)
+            .unwrap_or_else(|Failure(code, message)| Came::Failed(code, message))
     }
 
     fn try_act(&mut self, action: &Action) -> Result<Came, Failure> {
@@ -88,9 +105,15 @@ impl World {
             Action::Reserve(asked) => self.reserve(asked),
             Action::Charge(asked) => self.charge(asked),
             Action::Check(asked) => self.check(asked),
-            Action::Commit { .. } | Action::Release { .. } | Action::Extend { .. } => self.settle(action),
+            Action::Commit { .. } | Action::Release { .. } | Action::Extend { .. } => {
+                self.settle(action)
+            }
             Action::Apply(patch) => self.apply(patch),
-            Action::AssignEqual { organization, credits, kind } => {
+            Action::AssignEqual {
+                organization,
+                credits,
+                kind,
+            } => {
                 let organization = self.organization(organization).to_owned();
                 self.limit_all(&organization, *credits, kind)
             }
@@ -98,13 +121,18 @@ impl World {
                 let organization = self.organization(organization).to_owned();
                 let users = self.users(&organization);
                 let users: Vec<&str> = users.iter().map(String::as_str).collect();
-                let share = self.engine.equal_share(name("organization", &organization)?, &users)?;
+                let share = self
+                    .engine
+                    .equal_share(name("organization", &organization)?, &users)?;
                 self.limit_all(&organization, share, kind)
             }
             Action::RemoveUser { organization, user } => {
                 let organization = self.organization(organization).to_owned();
                 if !self.users(&organization).contains(user) {
-                    return Err(Failure("NOT_FOUND", format!("the plan names no user {user:?}")));
+                    return Err(Failure(
+                        "NOT_FOUND",
+                        format!("the plan names no user {user:?}"),
+                    ));
                 }
                 self.apply(&json!({"organizations": {organization: {"users": {user: null}}}}))
             }
@@ -119,7 +147,10 @@ impl World {
     fn set_clock(&mut self, instant: Timestamp) -> Result<Came, Failure> {
         let now = self.now();
         if instant < now {
-            return Err(invalid("at", format!("it is already {}; time does not go backwards", shown(now))));
+            return Err(invalid(
+                "at",
+                format!("it is already {}; time does not go backwards", shown(now)),
+            ));
         }
         self.clock.advance(instant.since(now));
         self.engine.tick()?;
@@ -132,13 +163,22 @@ impl World {
 
     /// The users that the present plan names.
     fn users(&self, organization: &str) -> Vec<String> {
-        let users = self.raw.get("organizations").and_then(|it| it.get(organization)).and_then(|it| it.get("users"));
-        users.and_then(Value::as_object).map_or_else(Vec::new, |users| users.keys().cloned().collect())
+        let users = self
+            .raw
+            .get("organizations")
+            .and_then(|it| it.get(organization))
+            .and_then(|it| it.get("users"));
+        users
+            .and_then(Value::as_object)
+            .map_or_else(Vec::new, |users| users.keys().cloned().collect())
     }
 
     fn limit_all(&mut self, organization: &str, credits: u64, kind: &str) -> Result<Came, Failure> {
-        let limits: Map<String, Value> =
-            self.users(organization).into_iter().map(|user| (user, json!({"limit": credits, "type": kind}))).collect();
+        let limits: Map<String, Value> = self
+            .users(organization)
+            .into_iter()
+            .map(|user| (user, json!({"limit": credits, "type": kind})))
+            .collect();
         self.apply(&json!({"organizations": {organization: {"users": limits}}}))
     }
 
@@ -167,17 +207,26 @@ impl World {
     }
 
     fn charge(&self, asked: &Asked) -> Result<Came, Failure> {
-        let order = Charge { subject: self.subject(asked)?, cost: cost(asked)?, id: asked.id };
+        let order = Charge {
+            subject: self.subject(asked)?,
+            cost: cost(asked)?,
+            id: asked.id,
+        };
         Ok(came(self.engine.charge(&order)?, committed))
     }
 
     fn check(&self, asked: &Asked) -> Result<Came, Failure> {
         let min = asked.min.map(|min| credits("min", min)).transpose()?;
-        let checked = self.engine.check(&Check { subject: self.subject(asked)?, cost: cost(asked)?, min })?;
+        let checked = self.engine.check(&Check {
+            subject: self.subject(asked)?,
+            cost: cost(asked)?,
+            min,
+        })?;
         Ok(match checked.decision {
-            Decision::Granted(granted) => {
-                Came::Answer(fields(&[("allowed", json!(true)), ("granted", json!(granted.get()))], &checked.standing))
-            }
+            Decision::Granted(granted) => Came::Answer(fields(
+                &[("allowed", json!(true)), ("granted", json!(granted.get()))],
+                &checked.standing,
+            )),
             Decision::Denied(denial) => {
                 let mut map = denied(&denial);
                 map.insert("allowed".to_owned(), json!(false));
@@ -188,22 +237,43 @@ impl World {
 
     fn settle(&self, action: &Action) -> Result<Came, Failure> {
         match action {
-            Action::Commit { hold, actual, excess } => {
+            Action::Commit {
+                hold,
+                actual,
+                excess,
+            } => {
                 let actual = match actual {
                     Used::Amount(amount) => Actual::Amount(credits("amount", *amount)?),
                     Used::Quantity(quantity) => Actual::Quantity(*quantity),
                 };
-                let decision = self.engine.commit(&Commit { id: self.hold(hold), actual, excess: *excess })?;
+                let decision = self.engine.commit(&Commit {
+                    id: self.hold(hold),
+                    actual,
+                    excess: *excess,
+                })?;
                 Ok(came(decision, committed))
             }
-            Action::Extend { hold, additional, ttl, request_id } => {
+            Action::Extend {
+                hold,
+                additional,
+                ttl,
+                request_id,
+            } => {
                 let additional = credits("additional", *additional)?;
-                let order = Extend { id: self.hold(hold), additional, ttl: *ttl, request_id: *request_id };
+                let order = Extend {
+                    id: self.hold(hold),
+                    additional,
+                    ttl: *ttl,
+                    request_id: *request_id,
+                };
                 Ok(came(self.engine.extend(&order)?, reserved))
             }
             Action::Release { hold } => {
                 let released = self.engine.release(&self.hold(hold))?;
-                Ok(Came::Answer(fields(&[("returned", json!(released.returned.get()))], &released.standing)))
+                Ok(Came::Answer(fields(
+                    &[("returned", json!(released.returned.get()))],
+                    &released.standing,
+                )))
             }
             _ => Ok(done()),
         }
@@ -211,13 +281,17 @@ impl World {
 
     /// The id of a hold. One that was never made has an id that nobody else has.
     fn hold(&self, name: &str) -> Id {
-        self.holds.get(name).copied().unwrap_or_else(|| id_of(&format!("never made: {name}")))
+        self.holds
+            .get(name)
+            .copied()
+            .unwrap_or_else(|| id_of(&format!("never made: {name}")))
     }
 
     fn administer(&self, action: &Action) -> Result<Came, Failure> {
         match action {
             Action::RequestExtension { organization } => {
-                self.engine.request_extension(name("organization", self.organization(organization))?)?;
+                self.engine
+                    .request_extension(name("organization", self.organization(organization))?)?;
             }
             Action::StartTrial { organization, user } => {
                 let organization = name("organization", self.organization(organization))?;
@@ -227,33 +301,74 @@ impl World {
                 let organization = name("organization", self.organization(organization))?;
                 self.engine.renew_trial(organization, name("user", user)?)?;
             }
-            Action::Adjust { organization, environment, user, credits, reason } => {
+            Action::Adjust {
+                organization,
+                environment,
+                user,
+                credits,
+                reason,
+            } => {
                 let organization = name("organization", self.organization(organization))?;
                 let environment = optional("environment", environment)?.unwrap_or(Name::DEFAULT);
-                self.engine.adjust(organization, environment, optional("user", user)?, *credits, reason)?;
+                self.engine.adjust(
+                    organization,
+                    environment,
+                    optional("user", user)?,
+                    *credits,
+                    reason,
+                )?;
             }
-            Action::Estimate { organization, quantities } => return self.estimate(organization, quantities),
-            Action::Balance { organization, environment, user } => {
-                let of = match (optional("environment", environment)?, optional("user", user)?) {
+            Action::Estimate {
+                organization,
+                quantities,
+            } => return self.estimate(organization, quantities),
+            Action::Balance {
+                organization,
+                environment,
+                user,
+            } => {
+                let of = match (
+                    optional("environment", environment)?,
+                    optional("user", user)?,
+                ) {
                     (Some(environment), _) => Of::Environment(environment),
                     (None, Some(user)) => Of::User(user),
                     (None, None) => Of::Organization,
                 };
                 let organization = name("organization", self.organization(organization))?;
-                return Ok(Came::Answer(balance(&self.engine.balance(organization, of)?)));
+                return Ok(Came::Answer(balance(
+                    &self.engine.balance(organization, of)?,
+                )));
             }
             Action::Notifications { organization } => {
-                let notices = self.engine.notices(name("organization", self.organization(organization))?)?;
-                return Ok(Came::List(notices.iter().map(|notice| Value::from(notice.to_string())).collect()));
+                let notices = self
+                    .engine
+                    .notices(name("organization", self.organization(organization))?)?;
+                return Ok(Came::List(
+                    notices
+                        .iter()
+                        .map(|notice| Value::from(notice.to_string()))
+                        .collect(),
+                ));
             }
             _ => {}
         }
         Ok(done())
     }
 
-    fn estimate(&self, organization: &Option<String>, quantities: &[(String, u64)]) -> Result<Came, Failure> {
-        let quantities: Vec<(&str, u64)> = quantities.iter().map(|(name, quantity)| (name.as_str(), *quantity)).collect();
-        let estimate = self.engine.estimate(name("organization", self.organization(organization))?, &quantities)?;
+    fn estimate(
+        &self,
+        organization: &Option<String>,
+        quantities: &[(String, u64)],
+    ) -> Result<Came, Failure> {
+        let quantities: Vec<(&str, u64)> = quantities
+            .iter()
+            .map(|(name, quantity)| (name.as_str(), *quantity))
+            .collect();
+        let estimate = self.engine.estimate(
+            name("organization", self.organization(organization))?,
+            &quantities,
+        )?;
         let answer = json!({
             "credits": estimate.credits,
             "covered": estimate.covered,
@@ -285,14 +400,21 @@ fn optional<'a>(what: &str, text: &'a Option<String>) -> Result<Option<Name<'a>>
 }
 
 fn credits(what: &str, amount: u64) -> Result<Credits, Failure> {
-    Credits::new(amount).ok_or_else(|| invalid(what, format!("{amount} is more than {}", Credits::MAX)))
+    Credits::new(amount)
+        .ok_or_else(|| invalid(what, format!("{amount} is more than {}", Credits::MAX)))
 }
 
 fn cost(asked: &Asked) -> Result<Cost<'_>, Failure> {
     let operation = asked.operation.as_deref();
     Ok(match (asked.credits, operation) {
-        (None, Some(operation)) => Cost::Usage { operation, quantity: asked.quantity.unwrap_or(1) },
-        (amount, operation) => Cost::Credits { amount: credits("credits", amount.unwrap_or(0))?, operation },
+        (None, Some(operation)) => Cost::Usage {
+            operation,
+            quantity: asked.quantity.unwrap_or(1),
+        },
+        (amount, operation) => Cost::Credits {
+            amount: credits("credits", amount.unwrap_or(0))?,
+            operation,
+        },
     })
 }
 
@@ -309,7 +431,10 @@ fn came<T>(decision: Decision<T>, answer: impl FnOnce(&T) -> Map<String, Value>)
 }
 
 fn reserved(reserved: &Reserved) -> Map<String, Value> {
-    fields(&[("granted", json!(reserved.granted.get()))], &reserved.standing)
+    fields(
+        &[("granted", json!(reserved.granted.get()))],
+        &reserved.standing,
+    )
 }
 
 fn committed(committed: &Committed) -> Map<String, Value> {
@@ -330,7 +455,11 @@ fn fields(first: &[(&str, Value)], standing: &Standing) -> Map<String, Value> {
         ("limit", json!(standing.limit)),
         ("available", json!(standing.available)),
     ];
-    first.iter().chain(&rest).map(|(key, value)| ((*key).to_owned(), value.clone())).collect()
+    first
+        .iter()
+        .chain(&rest)
+        .map(|(key, value)| ((*key).to_owned(), value.clone()))
+        .collect()
 }
 
 fn denied(denial: &Denial) -> Map<String, Value> {

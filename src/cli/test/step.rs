@@ -30,20 +30,64 @@ pub(super) enum Action {
     Reserve(Asked),
     Charge(Asked),
     Check(Asked),
-    Commit { hold: String, actual: Used, excess: Excess },
-    Release { hold: String },
-    Extend { hold: String, additional: u64, ttl: Option<Duration>, request_id: Option<Id> },
+    Commit {
+        hold: String,
+        actual: Used,
+        excess: Excess,
+    },
+    Release {
+        hold: String,
+    },
+    Extend {
+        hold: String,
+        additional: u64,
+        ttl: Option<Duration>,
+        request_id: Option<Id>,
+    },
     Apply(Value),
-    AssignEqual { organization: Option<String>, credits: u64, kind: &'static str },
-    Distribute { organization: Option<String>, kind: &'static str },
-    RemoveUser { organization: Option<String>, user: String },
-    RequestExtension { organization: Option<String> },
-    StartTrial { organization: Option<String>, user: String },
-    RenewTrial { organization: Option<String>, user: String },
-    Estimate { organization: Option<String>, quantities: Vec<(String, u64)> },
-    Balance { organization: Option<String>, environment: Option<String>, user: Option<String> },
-    Adjust { organization: Option<String>, environment: Option<String>, user: Option<String>, credits: i64, reason: String },
-    Notifications { organization: Option<String> },
+    AssignEqual {
+        organization: Option<String>,
+        credits: u64,
+        kind: &'static str,
+    },
+    Distribute {
+        organization: Option<String>,
+        kind: &'static str,
+    },
+    RemoveUser {
+        organization: Option<String>,
+        user: String,
+    },
+    RequestExtension {
+        organization: Option<String>,
+    },
+    StartTrial {
+        organization: Option<String>,
+        user: String,
+    },
+    RenewTrial {
+        organization: Option<String>,
+        user: String,
+    },
+    Estimate {
+        organization: Option<String>,
+        quantities: Vec<(String, u64)>,
+    },
+    Balance {
+        organization: Option<String>,
+        environment: Option<String>,
+        user: Option<String>,
+    },
+    Adjust {
+        organization: Option<String>,
+        environment: Option<String>,
+        user: Option<String>,
+        credits: i64,
+        reason: String,
+    },
+    Notifications {
+        organization: Option<String>,
+    },
     /// Needs what is not built yet; counted and shown.
     Skip,
 }
@@ -107,19 +151,29 @@ pub(super) fn step(node: &Node) -> Result<Step, Fault> {
             "note" => drop(entry.value.text("note")?),
             key => {
                 let Some(verb) = VERBS.into_iter().find(|&verb| verb == key) else {
-                    return Err(Fault::new(entry.line, format!("unknown step `{key}`; there are {}", VERBS.join(", "))));
+                    return Err(Fault::new(
+                        entry.line,
+                        format!("unknown step `{key}`; there are {}", VERBS.join(", ")),
+                    ));
                 };
                 if let Some((first, _)) = done.replace((verb, entry)) {
-                    let problem = format!("a step does one thing, this one does `{first}` and `{verb}`");
+                    let problem =
+                        format!("a step does one thing, this one does `{first}` and `{verb}`");
                     return Err(Fault::new(entry.line, problem));
                 }
             }
         }
     }
-    let (verb, entry) = done.ok_or_else(|| node.fault("the step does nothing; give it a key such as `charge`"))?;
+    let (verb, entry) =
+        done.ok_or_else(|| node.fault("the step does nothing; give it a key such as `charge`"))?;
     let action = action(verb, &entry.value)?;
     let expect = expected.map(|node| Expect::new(verb, node)).transpose()?;
-    Ok(Step { line: entry.line, verb, action, expect })
+    Ok(Step {
+        line: entry.line,
+        verb,
+        action,
+        expect,
+    })
 }
 
 fn action(verb: &'static str, node: &Node) -> Result<Action, Fault> {
@@ -144,7 +198,18 @@ fn action(verb: &'static str, node: &Node) -> Result<Action, Fault> {
         "reserve" | "charge" | "check" => request(verb, &mut fields)?,
         "commit" | "release" | "extend" => settlement(verb, &mut fields)?,
         "usage" => {
-            for key in ["organization", "group_by", "cycle", "from", "to", "environment", "user", "product", "model", "operation"] {
+            for key in [
+                "organization",
+                "group_by",
+                "cycle",
+                "from",
+                "to",
+                "environment",
+                "user",
+                "product",
+                "model",
+                "operation",
+            ] {
                 fields.take(key);
             }
             Action::Skip
@@ -171,9 +236,17 @@ fn request(verb: &str, fields: &mut Fields<'_>) -> Result<Action, Fault> {
         name: None,
     };
     match (asked.credits, &asked.operation, asked.quantity) {
-        (None, None, _) => return Err(Fault::new(fields.line(), format!("{verb} needs `credits` or `operation`"))),
+        (None, None, _) => {
+            return Err(Fault::new(
+                fields.line(),
+                format!("{verb} needs `credits` or `operation`"),
+            ));
+        }
         (Some(_), _, Some(_)) => {
-            return Err(Fault::new(fields.line(), "give `credits` or a `quantity` of an operation, not both"));
+            return Err(Fault::new(
+                fields.line(),
+                "give `credits` or a `quantity` of an operation, not both",
+            ));
         }
         _ => {}
     }
@@ -201,17 +274,30 @@ fn settlement(verb: &str, fields: &mut Fields<'_>) -> Result<Action, Fault> {
             let actual = match (fields.whole("amount")?, fields.whole("quantity")?) {
                 (Some(amount), None) => Used::Amount(amount),
                 (None, Some(quantity)) => Used::Quantity(quantity),
-                _ => return Err(Fault::new(fields.line(), "commit needs `amount` or `quantity`, one of them")),
+                _ => {
+                    return Err(Fault::new(
+                        fields.line(),
+                        "commit needs `amount` or `quantity`, one of them",
+                    ));
+                }
             };
             let excess = match fields.take("excess") {
                 None => Excess::Record,
                 Some(node) => match node.text("excess")?.as_str() {
                     "record" => Excess::Record,
                     "reject" => Excess::Reject,
-                    other => return Err(node.fault(format!("excess is `record` or `reject`, not {other:?}"))),
+                    other => {
+                        return Err(
+                            node.fault(format!("excess is `record` or `reject`, not {other:?}"))
+                        );
+                    }
                 },
             };
-            Ok(Action::Commit { hold, actual, excess })
+            Ok(Action::Commit {
+                hold,
+                actual,
+                excess,
+            })
         }
         "release" => Ok(Action::Release { hold }),
         _ => Ok(Action::Extend {
@@ -228,20 +314,40 @@ fn administration(verb: &str, fields: &mut Fields<'_>) -> Result<Action, Fault> 
     Ok(match verb {
         "assign_equal" => {
             let credits = fields.need("credits")?.whole("credits")?;
-            Action::AssignEqual { organization, credits, kind: limit_kind(fields)? }
+            Action::AssignEqual {
+                organization,
+                credits,
+                kind: limit_kind(fields)?,
+            }
         }
-        "distribute" => Action::Distribute { organization, kind: limit_kind(fields)? },
-        "remove_user" => Action::RemoveUser { organization, user: fields.need("user")?.text("user")? },
+        "distribute" => Action::Distribute {
+            organization,
+            kind: limit_kind(fields)?,
+        },
+        "remove_user" => Action::RemoveUser {
+            organization,
+            user: fields.need("user")?.text("user")?,
+        },
         "request_extension" => Action::RequestExtension { organization },
-        "start_trial" => Action::StartTrial { organization, user: fields.need("user")?.text("user")? },
-        "renew_trial" => Action::RenewTrial { organization, user: fields.need("user")?.text("user")? },
+        "start_trial" => Action::StartTrial {
+            organization,
+            user: fields.need("user")?.text("user")?,
+        },
+        "renew_trial" => Action::RenewTrial {
+            organization,
+            user: fields.need("user")?.text("user")?,
+        },
         "balance" => {
             let (environment, user) = (fields.text("environment")?, fields.text("user")?);
             if environment.is_some() && user.is_some() {
                 let problem = "the balance of an `environment` or of a `user`, not of both; without them the organization's";
                 return Err(Fault::new(fields.line(), problem));
             }
-            Action::Balance { organization, environment, user }
+            Action::Balance {
+                organization,
+                environment,
+                user,
+            }
         }
         "adjust" => Action::Adjust {
             organization,
@@ -256,7 +362,9 @@ fn administration(verb: &str, fields: &mut Fields<'_>) -> Result<Action, Fault> 
 
 /// How users' limits bind; `hard` unless given.
 fn limit_kind(fields: &mut Fields<'_>) -> Result<&'static str, Fault> {
-    let Some(node) = fields.take("type") else { return Ok("hard") };
+    let Some(node) = fields.take("type") else {
+        return Ok("hard");
+    };
     match node.text("type")?.as_str() {
         "hard" => Ok("hard"),
         "soft" => Ok("soft"),
@@ -268,10 +376,15 @@ fn estimate(node: &Node) -> Result<Action, Fault> {
     let mut fields = Fields::new("estimate", node)?;
     let organization = fields.text("organization")?;
     let entries = fields.need("quantities")?.entries("quantities")?;
-    let quantities =
-        entries.iter().map(|entry| Ok((entry.key.clone(), entry.value.whole(&entry.key)?))).collect::<Result<_, Fault>>()?;
+    let quantities = entries
+        .iter()
+        .map(|entry| Ok((entry.key.clone(), entry.value.whole(&entry.key)?)))
+        .collect::<Result<_, Fault>>()?;
     fields.done()?;
-    Ok(Action::Estimate { organization, quantities })
+    Ok(Action::Estimate {
+        organization,
+        quantities,
+    })
 }
 
 /// Sixteen bytes of any text: FNV-1a with 128 bits, marked as a UUID of version 8, so that it is never taken for a
@@ -279,7 +392,9 @@ fn estimate(node: &Node) -> Result<Action, Fault> {
 pub(super) fn id_of(text: &str) -> Id {
     const BASIS: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
     const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
-    let hash = text.bytes().fold(BASIS, |hash, byte| (hash ^ u128::from(byte)).wrapping_mul(PRIME));
+    let hash = text.bytes().fold(BASIS, |hash, byte| {
+        (hash ^ u128::from(byte)).wrapping_mul(PRIME)
+    });
     let mut id = hash.to_be_bytes();
     id[6] = (id[6] & 0x0f) | 0x80;
     id[8] = (id[8] & 0x3f) | 0x80;
@@ -298,7 +413,10 @@ impl PlanSource {
         match &node.kind {
             Kind::Scalar(Value::String(path)) => Ok(Self::Path(path.clone())),
             Kind::Map(_) => Ok(Self::Inline(node.clone())),
-            _ => Err(node.fault("plan must be a plan, or the path of a plan file relative to this file")),
+            _ => {
+                Err(node
+                    .fault("plan must be a plan, or the path of a plan file relative to this file"))
+            }
         }
     }
 }
@@ -312,7 +430,9 @@ mod tests {
     #[test]
     fn ids_are_stable_distinct_and_never_uuid_v7() {
         assert_eq!(id_of("a"), id_of("a"));
-        let mut ids: Vec<Id> = (0..10_000).map(|number| id_of(&format!("id {number}"))).collect();
+        let mut ids: Vec<Id> = (0..10_000)
+            .map(|number| id_of(&format!("id {number}")))
+            .collect();
         assert!(ids.iter().all(|id| id[6] >> 4 == 8 && id[8] >> 6 == 2));
         ids.sort_unstable();
         ids.dedup();
@@ -324,25 +444,49 @@ mod tests {
         for (text, line, part) in [
             ("charge: {credits: 1, usr: a}", 1, "unknown field `usr`"),
             ("\nchrge: {credits: 1}", 2, "unknown step `chrge`"),
-            ("charge: {credits: 1}\nexpect: {comitted: 1}", 2, "unknown expectation `comitted`"),
+            (
+                "charge: {credits: 1}\nexpect: {comitted: 1}",
+                2,
+                "unknown expectation `comitted`",
+            ),
             ("charge: {user: a}", 1, "needs `credits` or `operation`"),
-            ("charge: {credits: 1, operation: a, quantity: 2}", 1, "not both"),
+            (
+                "charge: {credits: 1, operation: a, quantity: 2}",
+                1,
+                "not both",
+            ),
             ("charge: {credits: 1, ttl: 5s}", 1, "unknown field `ttl`"),
             ("charge: {credits: -1}", 1, "whole number"),
             ("charge: {credits: 1.5}", 1, "whole number"),
-            ("charge: {credits: 1}\nreserve: {credits: 1}", 2, "one thing"),
+            (
+                "charge: {credits: 1}\nreserve: {credits: 1}",
+                2,
+                "one thing",
+            ),
             ("note: nothing", 1, "does nothing"),
             ("commit: {hold: a}", 1, "`amount` or `quantity`"),
             ("commit: {amount: 1}", 1, "needs `hold`"),
-            ("commit: {hold: a, amount: 1, excess: drop}", 1, "`record` or `reject`"),
+            (
+                "commit: {hold: a, amount: 1, excess: drop}",
+                1,
+                "`record` or `reject`",
+            ),
             ("at: tomorrow", 1, "no instant"),
             ("advance: 5 minutes", 1, "no duration"),
             ("restart: slowly", 1, "`crash` or `clean`"),
             ("usage: {group: [day]}", 1, "unknown field `group`"),
             ("balance: {user: a, environment: b}", 1, "not of both"),
             ("notifications: {}\nexpect: {a: 1}", 2, "must be a list"),
-            ("charge: {credits: 1}\nexpect: {error: NOT_FOUND, committed: 1}", 2, "nothing else"),
-            ("charge: {credits: 1}\nexpect: {error: LOST}", 2, "no code of gRPC"),
+            (
+                "charge: {credits: 1}\nexpect: {error: NOT_FOUND, committed: 1}",
+                2,
+                "nothing else",
+            ),
+            (
+                "charge: {credits: 1}\nexpect: {error: LOST}",
+                2,
+                "no code of gRPC",
+            ),
         ] {
             let documents = documents(text).unwrap();
             let fault = step(&documents[0]).unwrap_err();
