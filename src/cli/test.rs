@@ -1,5 +1,7 @@
 //! `quotad test`: runs scenarios against the real engine. A quota plan is code, so it has tests.
 
+mod action;
+mod answer;
 mod expect;
 mod fields;
 mod file;
