@@ -9,7 +9,8 @@ use crate::domain::time::Timestamp;
 use crate::world::sabotage::{self, Fault};
 
 use super::answer::Standing;
-use super::book::{Book, EnvironmentRow, UserRow, terms};
+use super::book::{Book, terms};
+use super::cell::{EnvironmentRow, UserRow};
 use super::organization::{Organization, Period};
 
 /// The books as one request sees them.
