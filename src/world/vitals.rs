@@ -127,7 +127,11 @@ impl Vitals {
 
     /// How often each thread gave a sign.
     pub fn beats(&self) -> Vec<u64> {
-        self.pulses.lock().iter().map(|pulse| pulse.beats()).collect()
+        self.pulses
+            .lock()
+            .iter()
+            .map(|pulse| pulse.beats())
+            .collect()
     }
 
     /// Whether a restart would mend nothing: no thread is stuck, and nothing has failed.

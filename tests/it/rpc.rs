@@ -44,7 +44,11 @@ impl Server {
         let parts = parts();
         parts.vitals.enter(Phase::Ready);
         let threads = NonZeroUsize::new(2).unwrap();
-        let settings = Settings { listen, socket, threads };
+        let settings = Settings {
+            listen,
+            socket,
+            threads,
+        };
         let plane = DataPlane::start(&settings, parts.clone()).unwrap();
         Self { plane, parts }
     }
@@ -62,14 +66,23 @@ impl Server {
     pub fn drawn(&self) -> u64 {
         use quotad::domain::names::Name;
         use quotad::engine::order::Of;
-        let balance = self.parts.engine.balance(Name::DEFAULT, Of::Organization).unwrap();
+        let balance = self
+            .parts
+            .engine
+            .balance(Name::DEFAULT, Of::Organization)
+            .unwrap();
         balance.used + balance.held
     }
 }
 
 pub fn parts() -> Parts {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    let engine = Engine::new(Bounds::default(), 1, Arc::clone(&clock), Arc::new(Forgetful));
+    let engine = Engine::new(
+        Bounds::default(),
+        1,
+        Arc::clone(&clock),
+        Arc::new(Forgetful),
+    );
     engine.apply_plan(plan()).unwrap();
     Parts {
         engine: Arc::new(engine),
@@ -80,7 +93,10 @@ pub fn parts() -> Parts {
 
 fn plan() -> Plan {
     let contract = Grant {
-        kind: GrantKind::Contract { credits: Credits::new(10_000).unwrap(), rollover: None },
+        kind: GrantKind::Contract {
+            credits: Credits::new(10_000).unwrap(),
+            rollover: None,
+        },
         valid_from: None,
         valid_until: None,
     };
@@ -101,7 +117,10 @@ fn plan() -> Plan {
 }
 
 pub fn subject(user: &str) -> Option<pb::Subject> {
-    Some(pb::Subject { user: user.to_owned(), ..Default::default() })
+    Some(pb::Subject {
+        user: user.to_owned(),
+        ..Default::default()
+    })
 }
 
 pub fn credits(amount: u64) -> Option<pb::Cost> {

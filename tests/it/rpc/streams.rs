@@ -18,8 +18,14 @@ fn request(tag: u64, operations: Vec<pb::Operation>) -> pb::StreamRequest {
 async fn answers_come_in_the_order_of_the_requests_under_their_tags() {
     let server = Server::start();
     let mut client = server.client().await;
-    let requests: Vec<_> = (0..2_000).map(|tag| request(tag ^ 0xff, vec![charge_operation("", 1)])).collect();
-    let mut answers = client.stream(tokio_stream::iter(requests)).await.unwrap().into_inner();
+    let requests: Vec<_> = (0..2_000)
+        .map(|tag| request(tag ^ 0xff, vec![charge_operation("", 1)]))
+        .collect();
+    let mut answers = client
+        .stream(tokio_stream::iter(requests))
+        .await
+        .unwrap()
+        .into_inner();
     let mut tags = Vec::new();
     while let Some(answer) = answers.message().await.unwrap() {
         assert_eq!((answer.outcomes.len(), answer.failure), (1, None));
@@ -39,11 +45,18 @@ async fn a_bad_message_is_answered_and_the_stream_goes_on() {
         request(3, vec![charge_operation("a\u{1}", 1)]),
         request(4, vec![charge_operation("", 5)]),
     ];
-    let mut answers = client.stream(tokio_stream::iter(requests)).await.unwrap().into_inner();
+    let mut answers = client
+        .stream(tokio_stream::iter(requests))
+        .await
+        .unwrap()
+        .into_inner();
     for tag in [1, 2] {
         let answer = answers.message().await.unwrap().unwrap();
         let failure = answer.failure.unwrap();
-        assert_eq!((answer.tag, failure.code, failure.field.as_str()), (tag, 3, "operations"));
+        assert_eq!(
+            (answer.tag, failure.code, failure.field.as_str()),
+            (tag, 3, "operations")
+        );
         assert!(answer.outcomes.is_empty());
     }
     let third = answers.message().await.unwrap().unwrap();
@@ -61,13 +74,26 @@ async fn an_open_stream_ends_when_draining_begins_and_holds_nothing_up() {
     let server = Server::start();
     let mut client = server.client().await;
     let (sender, receiver) = mpsc::channel(1);
-    let mut answers = client.stream(ReceiverStream::new(receiver)).await.unwrap().into_inner();
-    sender.send(request(1, vec![charge_operation("", 1)])).await.unwrap();
+    let mut answers = client
+        .stream(ReceiverStream::new(receiver))
+        .await
+        .unwrap()
+        .into_inner();
+    sender
+        .send(request(1, vec![charge_operation("", 1)]))
+        .await
+        .unwrap();
     assert_eq!(answers.message().await.unwrap().unwrap().tag, 1);
     let Server { plane, parts } = server;
     let drain = tokio::spawn(plane.drain(Duration::from_secs(5)));
-    assert_eq!(answers.message().await.unwrap_err().code(), Code::Unavailable);
+    assert_eq!(
+        answers.message().await.unwrap_err().code(),
+        Code::Unavailable
+    );
     drop((sender, answers, client));
-    let cut = tokio::time::timeout(Duration::from_secs(4), drain).await.unwrap().unwrap();
+    let cut = tokio::time::timeout(Duration::from_secs(4), drain)
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!((cut, parts.vitals.phase()), (0, Phase::Draining));
 }
