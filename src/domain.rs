@@ -7,6 +7,7 @@ pub mod credits;
 pub mod cycle;
 pub mod fact;
 pub mod names;
+pub mod nearest;
 pub mod plan;
 pub mod rates;
 pub mod route;

@@ -10,3 +10,6 @@ pub mod engine;
 // Floor 3: what callers meet.
 pub mod http;
 pub mod rpc;
+// Floor 4: what people meet.
+pub mod cli;
+pub mod config;

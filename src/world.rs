@@ -1,5 +1,6 @@
 //! Everything impure, behind small traits.
 
 pub mod clock;
+pub mod sabotage;
 pub mod sync;
 pub mod vitals;

@@ -145,3 +145,6 @@ impl Calendar {
 fn month_number(date: NaiveDate) -> i32 {
     date.year() * 12 + i32::try_from(date.month0()).unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,7 +14,7 @@ use std::time::Duration;
 use chrono::NaiveDate;
 
 pub use change::{ChangeRefused, DrawnBy, Footing, judge};
-pub use check::PlanError;
+pub use check::{PlanError, check};
 pub use entitlement::{Purchased, Step, Timeline};
 
 use super::credits::Credits;

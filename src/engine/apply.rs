@@ -9,6 +9,7 @@ use crate::domain::fact::{
 };
 use crate::domain::plan::Plan;
 use crate::domain::time::Timestamp;
+use crate::world::sabotage::{self, Fault};
 
 use super::answer::Notice;
 use super::book::Book;
@@ -100,7 +101,9 @@ impl Shard {
                 percent,
             } => self.with(*organization, |it| {
                 if let Some(book) = it.book_mut(*book) {
-                    book.fired.insert((account.clone(), *percent));
+                    if !sabotage::is(Fault::FireTwice) {
+                        book.fired.insert((account.clone(), *percent));
+                    }
                     book.mark_again(account);
                 }
                 it.notice(Notice::Threshold {
@@ -258,10 +261,15 @@ impl Shard {
         };
         row.held = 0;
         let (place, trial) = (row.place, row.trial);
+        let given_back = if sabotage::is(Fault::KeepRest) {
+            returned.min(settled.committed)
+        } else {
+            returned
+        };
         self.draw(
             &place,
             signed(settled.committed),
-            -signed(returned),
+            -signed(given_back),
             trial,
             settled.share,
         );

@@ -11,108 +11,12 @@ use crate::domain::account::Account;
 use crate::domain::credits::Credits;
 use crate::domain::cycle::{Calendar, CycleSpan};
 use crate::domain::fact::Extension;
-use crate::domain::plan::{Catalogue, LimitKind, OrganizationPlan, Overage, Purchased, Timeline};
-use crate::domain::threshold;
+use crate::domain::plan::{Catalogue, OrganizationPlan, Overage, Purchased, Timeline};
 use crate::domain::time::Timestamp;
 
-use super::rows::{Named, Rows};
-
-/// A name that nobody can have (names hold no control characters): beyond the bound on cells, the users without a limit
-/// share one cell per environment under it.
-pub(super) const FOLDED: &str = "\u{1}folded";
-
-/// The finest counter: (environment, user) in one cycle.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Cell {
-    /// The environment's row.
-    pub(super) environment: u32,
-    /// Remembered holds and charges that count here; the cell stays while there are any.
-    pub(super) references: u32,
-    /// Committed.
-    pub(super) used: u64,
-    /// In open holds.
-    pub(super) held: u64,
-    /// Of `used`, what trials paid.
-    pub(super) trial_used: u64,
-    /// Of `held`, what trials pay.
-    pub(super) trial_held: u64,
-}
-
-impl Cell {
-    fn is_unused(&self) -> bool {
-        self.references == 0 && self.used == 0 && self.held == 0
-    }
-}
-
-/// An environment's row. Counters are without what trials paid.
-#[derive(Debug, Default)]
-pub(super) struct EnvironmentRow {
-    pub(super) name: Box<str>,
-    /// How many cells refer to it.
-    pub(super) cells: u32,
-    pub(super) used: u64,
-    pub(super) held: u64,
-    /// What it has drawn from the extension.
-    pub(super) share: u64,
-    /// From the plan; 0 is none.
-    pub(super) allocation: u64,
-    /// From the plan, on the allocation.
-    pub(super) allowance: u64,
-    /// The least `used` that fires a threshold.
-    pub(super) next_mark: u64,
-}
-
-impl EnvironmentRow {
-    pub(super) fn drawn(&self) -> u64 {
-        self.used + self.held
-    }
-}
-
-/// A user's row. Counters are without what trials paid.
-#[derive(Debug, Default)]
-pub(super) struct UserRow {
-    /// Empty for requests without a user.
-    pub(super) name: Box<str>,
-    pub(super) cells: SmallVec<[Cell; 1]>,
-    pub(super) used: u64,
-    pub(super) held: u64,
-    /// Of `used`, what was used where the pool pays.
-    pub(super) pool_used: u64,
-    /// Of `held`, the same.
-    pub(super) pool_held: u64,
-    /// From the plan.
-    pub(super) limit: Option<(u64, LimitKind)>,
-    /// The least `used` that fires a threshold.
-    pub(super) next_mark: u64,
-}
-
-impl UserRow {
-    pub(super) fn set_aside(&self) -> u64 {
-        self.limit.map_or(0, |(limit, _)| limit)
-    }
-
-    pub(super) fn pool_drawn(&self) -> u64 {
-        self.pool_used + self.pool_held
-    }
-
-    pub(super) fn cell(&self, environment: u32) -> Option<&Cell> {
-        self.cells
-            .iter()
-            .find(|cell| cell.environment == environment)
-    }
-}
-
-impl Named for EnvironmentRow {
-    fn name(&self) -> &str {
-        &self.name
-    }
-}
-
-impl Named for UserRow {
-    fn name(&self) -> &str {
-        &self.name
-    }
-}
+use super::cell::{Cell, EnvironmentRow, UserRow};
+use super::marks::{environment_mark, user_mark};
+use super::rows::Rows;
 
 /// Totals of a book. Apart from the trials', all without what trials paid.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -454,61 +358,6 @@ impl Book {
         *stored = share;
     }
 
-    /// Finds again the least `used` that fires a threshold, for every account.
-    pub(super) fn remark(&mut self) {
-        let (plan, fired) = (&self.plan, &self.fired);
-        for row in self.environments.iter_mut() {
-            row.next_mark = environment_mark(plan, fired, row);
-        }
-        for row in self.users.iter_mut() {
-            row.next_mark = user_mark(plan, fired, row);
-        }
-        let percents = &plan.thresholds.0;
-        let next = |account: Account, limit| {
-            threshold::next_mark(limit, percents, |it| fired.contains(&(account.clone(), it)))
-        };
-        self.pool_mark = if self.has_set_asides() {
-            next(Account::Pool, self.figures.pool_base)
-        } else {
-            u64::MAX
-        };
-        self.organization_mark = next(Account::Organization, self.figures.entitlement);
-    }
-
-    /// Finds again the least `used` that fires a threshold, for one account.
-    pub(super) fn mark_again(&mut self, account: &Account) {
-        let (plan, fired) = (&self.plan, &self.fired);
-        let open = |limit, percents: &[u32]| {
-            threshold::next_mark(limit, percents, |percent| {
-                fired.contains(&(account.clone(), percent))
-            })
-        };
-        match account {
-            Account::User(name) => {
-                let row = self
-                    .users
-                    .find(name)
-                    .and_then(|row| self.users.get_mut(row));
-                if let Some(row) = row {
-                    row.next_mark = user_mark(plan, fired, row);
-                }
-            }
-            Account::Environment(name) => {
-                let row = self
-                    .environments
-                    .find(name)
-                    .and_then(|row| self.environments.get_mut(row));
-                if let Some(row) = row {
-                    row.next_mark = environment_mark(plan, fired, row);
-                }
-            }
-            Account::Pool => self.pool_mark = open(self.figures.pool_base, &plan.thresholds.0),
-            Account::Organization => {
-                self.organization_mark = open(self.figures.entitlement, &plan.thresholds.0);
-            }
-        }
-    }
-
     /// Rebuilds every total from the cells.
     fn recount(&mut self) {
         let shares = self.totals.shares;
@@ -569,47 +418,6 @@ fn enter(totals: &mut Totals, row: &UserRow) {
     totals.pool_used += row.pool_used.saturating_sub(limit);
     totals.pool_drawn += row.pool_drawn().saturating_sub(limit);
     totals.set_aside_drawn += row.pool_drawn().min(limit);
-}
-
-fn environment_mark(
-    plan: &OrganizationPlan,
-    fired: &BTreeSet<(Account, u32)>,
-    row: &EnvironmentRow,
-) -> u64 {
-    if row.allocation == 0 {
-        return u64::MAX;
-    }
-    let account = Account::Environment(row.name.clone());
-    threshold::next_mark(
-        row.allocation,
-        environment_percents(plan, &row.name),
-        |percent| fired.contains(&(account.clone(), percent)),
-    )
-}
-
-fn user_mark(plan: &OrganizationPlan, fired: &BTreeSet<(Account, u32)>, row: &UserRow) -> u64 {
-    let Some((limit, _)) = row.limit else {
-        return u64::MAX;
-    };
-    let account = Account::User(row.name.clone());
-    threshold::next_mark(limit, user_percents(plan, &row.name), |percent| {
-        fired.contains(&(account.clone(), percent))
-    })
-}
-
-/// The marks of an environment: its own, or the organization's.
-pub(super) fn environment_percents<'a>(plan: &'a OrganizationPlan, name: &str) -> &'a [u32] {
-    let own = plan
-        .environments
-        .get(name)
-        .and_then(|it| it.thresholds.as_ref());
-    &own.unwrap_or(&plan.thresholds).0
-}
-
-/// The marks of a user: the user's own, or the organization's.
-pub(super) fn user_percents<'a>(plan: &'a OrganizationPlan, name: &str) -> &'a [u32] {
-    let own = plan.user(name).and_then(|it| it.thresholds.as_ref());
-    &own.unwrap_or(&plan.thresholds).0
 }
 
 /// Adds a signed change to a counter. What comes back was counted before, so that nothing is cut.

@@ -4,8 +4,10 @@ use crate::domain::account::Account;
 use crate::domain::fact::{Fact, OrganizationId, Place};
 use crate::domain::threshold::reached;
 
-use super::book::{Book, environment_percents, user_percents};
+use super::book::Book;
+use super::cell::{EnvironmentRow, UserRow};
 use super::desk::Desk;
+use super::marks::{environment_percents, user_percents};
 use super::shard::Shard;
 
 impl Desk<'_> {
@@ -85,7 +87,7 @@ impl Book {
         Some(crossed)
     }
 
-    fn collect_user(&self, row: &super::book::UserRow, crossed: &mut Vec<(Account, u32)>) {
+    fn collect_user(&self, row: &UserRow, crossed: &mut Vec<(Account, u32)>) {
         if let Some((limit, _)) = row.limit {
             let account = Account::User(row.name.clone());
             self.collect(
@@ -98,11 +100,7 @@ impl Book {
         }
     }
 
-    fn collect_environment(
-        &self,
-        row: &super::book::EnvironmentRow,
-        crossed: &mut Vec<(Account, u32)>,
-    ) {
+    fn collect_environment(&self, row: &EnvironmentRow, crossed: &mut Vec<(Account, u32)>) {
         if row.allocation > 0 {
             let account = Account::Environment(row.name.clone());
             let percents = environment_percents(&self.plan, &row.name);

@@ -84,3 +84,8 @@ pub(super) fn on_the_wall(instant: Timestamp, now: Now) -> Timestamp {
             .saturating_add(now.wall.nanos()),
     )
 }
+
+/// Every planned organization has an open book; this says so if that is ever broken.
+pub(super) fn unopened(name: &str) -> EngineError {
+    EngineError::Precondition(format!("the books of {name:?} are not open yet; try again"))
+}

@@ -3,6 +3,7 @@
 use crate::domain::fact::{Fact, Id, OrganizationId, Slot, Tag};
 use crate::domain::names::Name;
 use crate::domain::time::{Now, Timestamp};
+use crate::world::sabotage::{self, Fault};
 use crate::world::sync::MutexGuard;
 
 use super::Engine;
@@ -108,7 +109,7 @@ impl Desk<'_> {
     /// forgotten: it is refused rather than booked twice.
     pub(super) fn known(&self, id: &Id, fingerprint: u64) -> Result<Known, EngineError> {
         let found = self.shared.ids.get(id).map(|slot| *slot);
-        if let Some(slot) = found {
+        if let Some(slot) = found.filter(|_| !sabotage::is(Fault::ForgetId)) {
             let row = if slot.shard == self.shard.number {
                 self.shard.holds.get(slot)
             } else {
@@ -144,6 +145,9 @@ impl Desk<'_> {
                 fingerprint,
             });
         };
+        if sabotage::is(Fault::ForgetId) {
+            self.shared.ids.insert(id, slot);
+        }
         let claimed = *self.shared.ids.entry(id).or_insert(slot);
         (claimed == slot).then_some(Tag {
             slot,

@@ -9,7 +9,8 @@ use crate::domain::time::Timestamp;
 
 use super::Engine;
 use super::answer::EngineError;
-use super::book::{Book, UserRow};
+use super::book::Book;
+use super::cell::UserRow;
 use super::organization::Organization;
 
 impl Engine {

@@ -8,7 +8,8 @@ use crate::domain::time::{Now, Timestamp};
 use crate::world::sync::MutexGuard;
 
 use super::answer::EngineError;
-use super::book::{Book, UserRow};
+use super::book::Book;
+use super::cell::UserRow;
 use super::organization::Organization;
 use super::shard::Shard;
 use super::{Engine, SHARDS};

@@ -1,53 +1,21 @@
-//! Reserve, Charge, Check and Extend: credits are asked for.
+//! Reserve, Charge and Check: credits are asked for.
 
-use std::sync::atomic::Ordering;
-
-use crate::domain::charge::{self, Reason};
 use crate::domain::credits::Credits;
-use crate::domain::fact::{Charged, Extended, Fact, Held, OrganizationId, Place};
-use crate::domain::names::Name;
-use crate::domain::plan::Enforcement;
-use crate::domain::rates::{Class, Cost, Rate};
-use crate::domain::route::Route;
+use crate::domain::fact::{Charged, Fact, Held, Place, Slot};
 use crate::domain::time::Timestamp;
+use crate::world::sabotage::{self, Fault};
 
+use super::Engine;
 use super::answer::*;
-use super::book::FOLDED;
-use super::denial::{Refusal, invalid, on_the_wall, precondition};
+use super::case::{Case, Verdict};
+use super::cell::FOLDED;
+use super::denial::{invalid, on_the_wall, unopened};
 use super::desk::{Desk, Known};
 use super::fingerprint;
-use super::gauges::count;
-use super::holds::{INDEX_MAX, Row, State};
+use super::holds::{Row, State};
 use super::order::*;
 use super::organization::Organization;
-use super::seat::{Seat, Trial};
-use super::{Engine, holds::hex};
-
-/// So many cells beyond the bound are left for the shared cells of environments.
-const FOLDED_CELLS_MAX: u64 = 1_024;
-
-/// A request, priced and looked up.
-struct Case<'a> {
-    organization: OrganizationId,
-    environment: &'a str,
-    user: &'a str,
-    amount: u64,
-    class: Class,
-    rate: Option<Rate>,
-    seat: Seat,
-    trial: Trial,
-    route: Route,
-}
-
-/// What was decided.
-struct Verdict {
-    /// Credits that are granted.
-    granted: u64,
-    /// Of these, what the rules do not cover: shadow mode allows it.
-    overrun: u64,
-    /// Why it would have been denied.
-    shadowed: Option<Reason>,
-}
+use super::seat::Trial;
 
 impl Engine {
     /// Keeps credits for work that begins now.
@@ -73,7 +41,7 @@ impl Engine {
             }
             let case = desk.case(id, &order.subject, &order.cost)?;
             let min = order.min.map(Credits::get);
-            check_min(min, &case)?;
+            case.check_min(min)?;
             let verdict = match desk.decide(&case, min, true) {
                 Ok(verdict) => verdict,
                 Err(denial) => return Ok(Decision::Denied(denial)),
@@ -92,6 +60,7 @@ impl Engine {
     /// Reserves and commits in one step.
     pub fn charge(&self, order: &Charge<'_>) -> Result<Decision<Committed>, EngineError> {
         let id = self.find(order.subject.organization)?;
+        let decided_before = sabotage::is(Fault::SplitCharge) && self.would_grant(order)?;
         let (decision, receipt) = self.desk(id.shard, |desk| {
             let print = order.id.map_or(0, |_| fingerprint::of_charge(order));
             if let Some(id) = &order.id {
@@ -102,12 +71,28 @@ impl Engine {
                 }
             }
             let case = desk.case(id, &order.subject, &order.cost)?;
-            match desk.decide(&case, None, false) {
+            let verdict = if decided_before {
+                Ok(Verdict {
+                    granted: case.amount,
+                    overrun: 0,
+                    shadowed: None,
+                })
+            } else {
+                desk.decide(&case, None, false)
+            };
+            match verdict {
                 Ok(verdict) => desk.book(&case, &verdict, order.id.as_ref(), print),
                 Err(denial) => Ok(Decision::Denied(denial)),
             }
         })?;
         Ok(stamped(decision, |committed| committed.receipt = receipt))
+    }
+
+    /// For [`Fault::SplitCharge`]: the decision, taken under a lock that is then let go.
+    fn would_grant(&self, order: &Charge<'_>) -> Result<bool, EngineError> {
+        let (subject, cost, min) = (order.subject, order.cost, None);
+        let checked = self.check(&Check { subject, cost, min })?;
+        Ok(matches!(checked.decision, Decision::Granted(_)))
     }
 
     /// What a Reserve would answer; changes nothing.
@@ -116,7 +101,7 @@ impl Engine {
         let (checked, _) = self.desk(id.shard, |desk| {
             let case = desk.case(id, &order.subject, &order.cost)?;
             let min = order.min.map(Credits::get);
-            check_min(min, &case)?;
+            case.check_min(min)?;
             let decision = match desk.judge(&case, min, true) {
                 Ok(verdict) => Decision::Granted(Credits::saturating(verdict.granted)),
                 Err(denial) => Decision::Denied(denial),
@@ -128,152 +113,9 @@ impl Engine {
         })?;
         Ok(checked)
     }
-
-    /// Holds more, or longer.
-    pub fn extend(&self, order: &Extend) -> Result<Decision<Reserved>, EngineError> {
-        if let Some(ttl) = order.ttl {
-            check_ttl(ttl)?;
-        }
-        let slot = self.slot(&order.id)?;
-        let (decision, receipt) = self.desk(slot.shard, |desk| {
-            let print = order
-                .request_id
-                .map_or(0, |_| fingerprint::of_extend(order));
-            if let Some(id) = &order.request_id {
-                match desk.known(id, print)? {
-                    Known::New => {}
-                    Known::Same(slot) => {
-                        let told = desk.remembered(slot, id)?;
-                        let mut reserved = desk.reserved(&told, told.granted, told.granted_expires);
-                        reserved.id = order.id;
-                        return Ok(Decision::Granted(reserved));
-                    }
-                    Known::Other => return Err(other_contents("request_id")),
-                }
-            }
-            let row = desk.remembered(slot, &order.id)?;
-            if row.state != State::Open {
-                return Err(precondition(format!(
-                    "reservation {}: {}",
-                    hex(&order.id),
-                    history(&row)
-                )));
-            }
-            desk.extend(&row, slot, order, print)
-        })?;
-        Ok(stamped(decision, |reserved| reserved.receipt = receipt))
-    }
 }
 
 impl Desk<'_> {
-    /// Prices a request and looks up where it would count.
-    fn case<'a>(
-        &self,
-        id: OrganizationId,
-        subject: &Subject<'a>,
-        cost: &Cost<'_>,
-    ) -> Result<Case<'a>, EngineError> {
-        let organization = self.organization(id, subject.organization)?;
-        let price = self.shard.rate_card.price(cost)?;
-        let (environment, user) = (
-            subject.environment.as_str(),
-            subject.user.map_or("", Name::as_str),
-        );
-        let book = organization
-            .present()
-            .ok_or_else(|| unopened(&organization.name))?;
-        let seat = book.seat(environment, user);
-        let trial = organization.trial(user, self.now.wall);
-        let route = book.route(&seat, trial, self.now.wall);
-        let (amount, class, rate) = (price.amount.get(), price.class, price.rate);
-        Ok(Case {
-            organization: id,
-            environment,
-            user,
-            amount,
-            class,
-            rate,
-            seat,
-            trial,
-            route,
-        })
-    }
-
-    /// Grants or denies, and counts it.
-    fn decide(
-        &self,
-        case: &Case<'_>,
-        min: Option<u64>,
-        holds: bool,
-    ) -> Result<Verdict, Box<Denial>> {
-        let verdict = self.judge(case, min, holds);
-        match &verdict {
-            Ok(verdict) => {
-                count(&self.shared.stats.granted);
-                if let Some(reason) = verdict.shadowed {
-                    count(self.shared.stats.would_be_denied(reason));
-                }
-            }
-            Err(denial) => count(self.shared.stats.denied(denial.reason)),
-        }
-        verdict
-    }
-
-    /// What a request would be answered.
-    fn judge(
-        &self,
-        case: &Case<'_>,
-        min: Option<u64>,
-        holds: bool,
-    ) -> Result<Verdict, Box<Denial>> {
-        let organization = self
-            .shard
-            .organizations
-            .get(case.organization.index as usize);
-        let Some((organization, book)) = organization.and_then(|it| Some((it, it.present()?)))
-        else {
-            // `case` found both under the same lock.
-            return Ok(Verdict {
-                granted: 0,
-                overrun: case.amount,
-                shadowed: None,
-            });
-        };
-        let refusal = Refusal {
-            book,
-            seat: &case.seat,
-            route: &case.route,
-            trial: case.trial,
-            environment: case.environment,
-            user: case.user,
-            requested: case.amount,
-            now: self.now,
-        };
-        let verdict = match charge::decide(&case.route, case.class, case.amount, min) {
-            Ok(granted) => Verdict {
-                granted,
-                overrun: 0,
-                shadowed: None,
-            },
-            Err(shortfall) if organization.plan.enforcement == Enforcement::Shadow => {
-                let overrun = case.amount - shortfall.available.min(case.amount);
-                Verdict {
-                    granted: case.amount,
-                    overrun,
-                    shadowed: Some(shortfall.reason),
-                }
-            }
-            Err(shortfall) => return Err(Box::new(refusal.denial(&shortfall))),
-        };
-        let has_room = !holds || self.has_room_for_hold();
-        let fits = book.room() >= verdict.granted;
-        let is_new = !case.seat.has_cell && (holds || verdict.granted > 0);
-        if !has_room || !fits || (is_new && self.seat_for(organization, case).is_none()) {
-            return Err(Box::new(refusal.bound_reached()));
-        }
-        Ok(verdict)
-    }
-
     /// Opens a hold.
     fn hold(
         &mut self,
@@ -352,109 +194,8 @@ impl Desk<'_> {
         }))
     }
 
-    fn extend(
-        &mut self,
-        row: &Row,
-        slot: crate::domain::fact::Slot,
-        order: &Extend,
-        print: u64,
-    ) -> Result<Decision<Reserved>, EngineError> {
-        let place = row.place;
-        let additional = if row.class == Class::Free {
-            0
-        } else {
-            order.additional.get()
-        };
-        let Some(organization) = self
-            .shard
-            .organizations
-            .get(place.organization.index as usize)
-        else {
-            return Err(EngineError::UnknownReservation(hex(&order.id)));
-        };
-        let Some(book) = organization.book(place.book) else {
-            return Err(EngineError::UnknownReservation(hex(&order.id)));
-        };
-        let is_present = organization
-            .present()
-            .is_some_and(|present| present.number == place.book);
-        if additional > 0 && !is_present {
-            return Err(precondition(
-                "the reservation belongs to a cycle that is over: it may live longer, but hold no more",
-            ));
-        }
-        let (seat, mut trial, mut route) = self.route_of_hold(row);
-        if let Trial::Pays(_, period) = trial
-            && self.now.wall >= period.terms.until
-        {
-            trial = Trial::Ended(period);
-            route.refused = Some((Reason::TrialExpired, charge::Bound::User));
-        }
-        let mut share = seat.share_after(book, 0, 0, false, self.now.wall);
-        if additional > 0 {
-            let user = book.users.get(place.user).map_or("", |it| &it.name);
-            let environment = book
-                .environments
-                .get(place.environment)
-                .map_or("", |it| &it.name);
-            let (requested, now) = (additional, self.now);
-            let refusal = Refusal {
-                book,
-                seat: &seat,
-                route: &route,
-                trial,
-                environment,
-                user,
-                requested,
-                now,
-            };
-            match charge::decide(&route, row.class, additional, None) {
-                Ok(_) => {}
-                Err(shortfall) if organization.plan.enforcement == Enforcement::Shadow => {
-                    count(self.shared.stats.would_be_denied(shortfall.reason));
-                }
-                Err(shortfall) => {
-                    count(self.shared.stats.denied(shortfall.reason));
-                    return Ok(Decision::Denied(Box::new(refusal.denial(&shortfall))));
-                }
-            }
-            if book.room() < additional {
-                count(self.shared.stats.denied(Reason::ResourceLimit));
-                return Ok(Decision::Denied(Box::new(refusal.bound_reached())));
-            }
-            let held = i64::try_from(additional).unwrap_or(i64::MAX);
-            share = seat.share_after(book, 0, held, row.trial > 0, self.now.wall);
-            count(&self.shared.stats.granted);
-        }
-        let now = self.now.steady;
-        let expires = order
-            .ttl
-            .map_or(row.expires, |ttl| row.expires.max(now.plus(ttl)));
-        let tag = match &order.request_id {
-            Some(id) => Some(
-                self.tag(Some(id), print)
-                    .ok_or_else(|| other_contents("request_id"))?,
-            ),
-            None => None,
-        };
-        self.shard.happen(Fact::Extended(Extended {
-            slot,
-            additional,
-            expires,
-            tag,
-            at: now,
-            share,
-        }));
-        let row = self.remembered(slot, &order.id)?;
-        Ok(Decision::Granted(self.reserved(
-            &row,
-            row.held,
-            row.expires,
-        )))
-    }
-
     /// The answer about a hold, with how things stand now.
-    fn reserved(&self, row: &Row, granted: u64, expires: Timestamp) -> Reserved {
+    pub(super) fn reserved(&self, row: &Row, granted: u64, expires: Timestamp) -> Reserved {
         Reserved {
             id: row.id,
             granted: Credits::saturating(granted),
@@ -464,11 +205,7 @@ impl Desk<'_> {
         }
     }
 
-    fn charged_before(
-        &self,
-        slot: crate::domain::fact::Slot,
-        id: &Id,
-    ) -> Result<Decision<Committed>, EngineError> {
+    fn charged_before(&self, slot: Slot, id: &Id) -> Result<Decision<Committed>, EngineError> {
         let row = self.remembered(slot, id)?;
         let State::Charged { overrun } = row.state else {
             return Err(other_contents("request_id"));
@@ -519,26 +256,6 @@ impl Desk<'_> {
         })
     }
 
-    /// The seat that a request takes: its own, or, beyond the bound on cells, the shared one of its environment. `None` if
-    /// there is no room for that either.
-    fn seat_for(&self, organization: &Organization, case: &Case<'_>) -> Option<(Seat, bool)> {
-        let bound = self.shared.bounds.cells as u64;
-        let cells = self.shared.stats.cells.load(Ordering::Relaxed);
-        let keeps_its_own =
-            case.seat.limit.is_some() || organization.trials.contains_key(case.user);
-        if case.seat.has_cell || cells < bound || keeps_its_own {
-            return Some((case.seat, false));
-        }
-        let seat = organization.present()?.seat(case.environment, FOLDED);
-        (seat.has_cell || cells < bound + FOLDED_CELLS_MAX).then_some((seat, true))
-    }
-
-    fn has_room_for_hold(&self) -> bool {
-        let open = self.shared.stats.holds_open.load(Ordering::Relaxed);
-        let slot = self.shard.holds.next(self.shard.number);
-        open < self.shared.bounds.holds as u64 && slot.index <= INDEX_MAX
-    }
-
     /// How things stand after a request was booked.
     fn standing_of(
         &self,
@@ -568,7 +285,7 @@ impl Desk<'_> {
     }
 }
 
-fn check_ttl(ttl: std::time::Duration) -> Result<(), EngineError> {
+pub(super) fn check_ttl(ttl: std::time::Duration) -> Result<(), EngineError> {
     if ttl.is_zero() || ttl > HOLD_TTL_MAX {
         let problem =
             format!("is {ttl:?}; give more than 0 and at most 1 h, or leave it out for 60 s");
@@ -577,29 +294,11 @@ fn check_ttl(ttl: std::time::Duration) -> Result<(), EngineError> {
     Ok(())
 }
 
-fn check_min(min: Option<u64>, case: &Case<'_>) -> Result<(), EngineError> {
-    match min {
-        Some(min) if min > case.amount && case.class != Class::Free => {
-            let problem = format!(
-                "is {min}, more than the {} asked for; lower it",
-                case.amount
-            );
-            Err(invalid("min_amount", problem))
-        }
-        _ => Ok(()),
-    }
-}
-
-fn other_contents(field: &'static str) -> EngineError {
+pub(super) fn other_contents(field: &'static str) -> EngineError {
     invalid(
         field,
         "was sent before with other contents; a retry repeats the request, new work needs a new id",
     )
-}
-
-/// Every planned organization has an open book; this says so if that is ever broken.
-fn unopened(name: &str) -> EngineError {
-    EngineError::Precondition(format!("the books of {name:?} are not open yet; try again"))
 }
 
 /// What became of a request, for a caller that asks for something else.

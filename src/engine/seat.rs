@@ -6,9 +6,11 @@ use crate::domain::rates::Class;
 use crate::domain::route::{Meter, Payer, Pots, Route, difference};
 use crate::domain::standing::{self, State};
 use crate::domain::time::Timestamp;
+use crate::world::sabotage::{self, Fault};
 
 use super::answer::Standing;
-use super::book::{Book, EnvironmentRow, UserRow, terms};
+use super::book::{Book, terms};
+use super::cell::{EnvironmentRow, UserRow};
 use super::organization::{Organization, Period};
 
 /// The books as one request sees them.
@@ -67,7 +69,7 @@ impl Seat {
         } else {
             book.pool_share
         };
-        if trial || (used == 0 && held == 0) {
+        if trial || (used == 0 && held == 0) || sabotage::is(Fault::NoPayDown) {
             return share;
         }
         let (base, drawn) = if is_allocated {
@@ -160,7 +162,9 @@ impl Book {
     /// Who pays for a request from this seat, and which caps bind it.
     pub(super) fn route(&self, seat: &Seat, trial: Trial, now: Timestamp) -> Route {
         let (totals, figures) = (&self.totals, &self.figures);
-        let hard = seat.limit.filter(|&(_, kind)| kind == LimitKind::Hard);
+        let hard = seat
+            .limit
+            .filter(|&(_, kind)| kind == LimitKind::Hard && !sabotage::is(Fault::SkipUserCap));
         let user_cap = hard.map(|(limit, _)| Meter {
             drawn: seat.used + seat.held,
             reach: limit,

@@ -5,7 +5,7 @@ use crate::domain::credits::Credits;
 use crate::domain::fact::{Fact, Id, Settled, Slot};
 use crate::domain::plan::{Enforcement, Excess};
 use crate::domain::rates::Class;
-use crate::domain::route::Route;
+use crate::domain::route::{Payer, Route};
 use crate::domain::time::Timestamp;
 
 use super::Engine;
@@ -145,7 +145,7 @@ impl Desk<'_> {
             }
             overrun = beyond - charge::available(&route, row.class).min(beyond);
         }
-        let is_enforced = organization.plan.enforcement == Enforcement::Enforce;
+        let is_enforced = book.plan.enforcement == Enforcement::Enforce;
         // An expired hold is not rejected: the work happened, and there is nothing left to keep.
         if overrun > 0
             && row.state == State::Open
@@ -229,7 +229,7 @@ impl Desk<'_> {
             // A remembered request keeps its book.
             let nothing = Route {
                 refused: None,
-                payer: crate::domain::route::Payer::Environment,
+                payer: Payer::Environment,
                 pots: Default::default(),
                 drawn: 0,
                 set_aside_left: 0,

@@ -12,6 +12,7 @@ use crate::domain::fact::{Fact, Id, OrganizationId, Slot};
 use crate::domain::plan::{Catalogue, Plan};
 use crate::domain::rates::RateCard;
 use crate::domain::time::{Now, Timestamp};
+use crate::world::sabotage::{self, Fault};
 
 use super::Bounds;
 use super::answer::EngineError;
@@ -84,6 +85,9 @@ impl Shard {
     /// States a fact: the only way in which the books change.
     pub(super) fn happen(&mut self, fact: Fact) {
         self.apply(&fact);
+        if matches!(fact, Fact::Committed(_)) && sabotage::is(Fault::SkipFact) {
+            return;
+        }
         self.facts.push(fact);
     }
 
@@ -101,7 +105,7 @@ impl Shard {
         loop {
             let expires = self.expiry.first();
             let changes = self.calendar.first().map_or(Timestamp::MAX, |&(at, _)| at);
-            let expiry_is_due = expires <= now.steady;
+            let expiry_is_due = expires <= now.steady && !sabotage::is(Fault::NoExpiry);
             let calendar_is_due = changes <= now.wall;
             if !expiry_is_due && !calendar_is_due {
                 break;

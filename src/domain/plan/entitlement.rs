@@ -151,3 +151,6 @@ fn worth<'a>(
     }
     (purchased, rollover_max.min(Credits::MAX.get()))
 }
+
+#[cfg(test)]
+mod tests;

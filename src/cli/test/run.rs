@@ -1,0 +1,508 @@
+//! Runs a scenario against the real engine, with a clock that the scenario sets.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+
+use crate::config::{ConfigError, plan_file};
+use crate::domain::credits::Credits;
+use crate::domain::names::Name;
+use crate::domain::rates::Cost;
+use crate::domain::time::Timestamp;
+use crate::engine::answer::{
+    Balance, Committed, Decision, Denial, EngineError, Reserved, Standing,
+};
+use crate::engine::order::{Actual, Charge, Check, Commit, Extend, Id, Of, Reserve, Subject};
+use crate::engine::recorder::Forgetful;
+use crate::engine::{Bounds, Engine};
+use crate::world::clock::{Clock, ManualClock};
+
+use super::expect::{Came, shown};
+use super::step::{Action, Asked, Used, id_of};
+
+/// More than any scenario that people can read needs.
+const BOUNDS: Bounds = Bounds {
+    cells: 100_000,
+    holds: 100_000,
+    settled: 100_000,
+};
+
+/// Names this start in the ids that the engine gives out; a scenario needs no secret.
+const START: u64 = 1;
+
+/// An engine, its clock, and what the scenario has said so far.
+pub(super) struct World {
+    engine: Engine,
+    clock: Arc<ManualClock>,
+    /// The plan as it would stand in a file; partial plans are merged into it.
+    raw: Value,
+    /// Holds by the names that the scenario gave them.
+    holds: HashMap<String, Id>,
+    organization: String,
+}
+
+/// Why a plan cannot be started with.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum StartError {
+    /// The plan contradicts itself, or is none.
+    #[error("{0}")]
+    Invalid(#[from] ConfigError),
+    /// The plan promises more than there is.
+    #[error("{0}")]
+    Refused(#[from] EngineError),
+}
+
+/// Why a step brought nothing: the gRPC code's name, and what is wrong.
+struct Failure(&'static str, String);
+
+impl From<EngineError> for Failure {
+    fn from(error: EngineError) -> Self {
+        let code = match error {
+            EngineError::Invalid { .. } => "INVALID_ARGUMENT",
+            EngineError::UnknownOrganization(_) | EngineError::UnknownReservation(_) => "NOT_FOUND",
+            EngineError::Precondition(_) | EngineError::Refused(_) => "FAILED_PRECONDITION",
+            EngineError::Unrecorded => "UNAVAILABLE",
+        };
+        Self(code, error.to_string())
+    }
+}
+
+fn invalid(what: &str, problem: impl std::fmt::Display) -> Failure {
+    Failure("INVALID_ARGUMENT", format!("{what}: {problem}"))
+}
+
+impl World {
+    /// Starts with a plan. Fails as a sidecar would at its first start, with what is wrong.
+    pub(super) fn start(
+        raw: Value,
+        organization: String,
+        start: Timestamp,
+    ) -> Result<Self, StartError> {
+        let plan = plan_file::from_value(&raw)?;
+        let clock = Arc::new(ManualClock::at(start.nanos()));
+        let engine = Engine::new(BOUNDS, START, Arc::clone(&clock) as _, Arc::new(Forgetful));
+        engine.apply_plan(plan)?;
+        Ok(Self {
+            engine,
+            clock,
+            raw,
+            holds: HashMap::new(),
+            organization,
+        })
+    }
+
+    /// Does one step.
+    pub(super) fn act(&mut self, action: &Action) -> Came {
+        self.try_act(action)
+            .unwrap_or_else(|Failure(code, message)| Came::Failed(code, message))
+    }
+
+    fn try_act(&mut self, action: &Action) -> Result<Came, Failure> {
+        match action {
+            Action::At(instant) => self.set_clock(*instant),
+            Action::Advance(span) => self.set_clock(self.now().plus(*span)),
+            Action::Reserve(asked) => self.reserve(asked),
+            Action::Charge(asked) => self.charge(asked),
+            Action::Check(asked) => self.check(asked),
+            Action::Commit { .. } | Action::Release { .. } | Action::Extend { .. } => {
+                self.settle(action)
+            }
+            Action::Apply(patch) => self.apply(patch),
+            Action::AssignEqual {
+                organization,
+                credits,
+                kind,
+            } => {
+                let organization = self.organization(organization).to_owned();
+                self.limit_all(&organization, *credits, kind)
+            }
+            Action::Distribute { organization, kind } => {
+                let organization = self.organization(organization).to_owned();
+                let users = self.users(&organization);
+                let users: Vec<&str> = users.iter().map(String::as_str).collect();
+                let share = self
+                    .engine
+                    .equal_share(name("organization", &organization)?, &users)?;
+                self.limit_all(&organization, share, kind)
+            }
+            Action::RemoveUser { organization, user } => {
+                let organization = self.organization(organization).to_owned();
+                if !self.users(&organization).contains(user) {
+                    return Err(Failure(
+                        "NOT_FOUND",
+                        format!("the plan names no user {user:?}"),
+                    ));
+                }
+                self.apply(&json!({"organizations": {organization: {"users": {user: null}}}}))
+            }
+            _ => self.administer(action),
+        }
+    }
+
+    fn now(&self) -> Timestamp {
+        Timestamp::from_nanos(self.clock.read().wall_ns)
+    }
+
+    fn set_clock(&mut self, instant: Timestamp) -> Result<Came, Failure> {
+        let now = self.now();
+        if instant < now {
+            return Err(invalid(
+                "at",
+                format!("it is already {}; time does not go backwards", shown(now)),
+            ));
+        }
+        self.clock.advance(instant.since(now));
+        self.engine.tick()?;
+        Ok(done())
+    }
+
+    fn organization<'a>(&'a self, named: &'a Option<String>) -> &'a str {
+        named.as_deref().unwrap_or(&self.organization)
+    }
+
+    /// The users that the present plan names.
+    fn users(&self, organization: &str) -> Vec<String> {
+        let users = self
+            .raw
+            .get("organizations")
+            .and_then(|it| it.get(organization))
+            .and_then(|it| it.get("users"));
+        users
+            .and_then(Value::as_object)
+            .map_or_else(Vec::new, |users| users.keys().cloned().collect())
+    }
+
+    fn limit_all(&mut self, organization: &str, credits: u64, kind: &str) -> Result<Came, Failure> {
+        let limits: Map<String, Value> = self
+            .users(organization)
+            .into_iter()
+            .map(|user| (user, json!({"limit": credits, "type": kind})))
+            .collect();
+        self.apply(&json!({"organizations": {organization: {"users": limits}}}))
+    }
+
+    fn apply(&mut self, patch: &Value) -> Result<Came, Failure> {
+        let mut raw = self.raw.clone();
+        plan_file::merge_patch(&mut raw, patch);
+        let plan = plan_file::from_value(&raw).map_err(|error| invalid("apply", error))?;
+        self.engine.apply_plan(plan)?;
+        self.raw = raw;
+        Ok(done())
+    }
+
+    fn reserve(&mut self, asked: &Asked) -> Result<Came, Failure> {
+        let order = Reserve {
+            subject: self.subject(asked)?,
+            cost: cost(asked)?,
+            min: asked.min.map(|min| credits("min", min)).transpose()?,
+            ttl: asked.ttl,
+            id: asked.id,
+        };
+        let decision = self.engine.reserve(&order)?;
+        if let (Decision::Granted(reserved), Some(name)) = (&decision, &asked.name) {
+            self.holds.insert(name.clone(), reserved.id);
+        }
+        Ok(came(decision, reserved))
+    }
+
+    fn charge(&self, asked: &Asked) -> Result<Came, Failure> {
+        let order = Charge {
+            subject: self.subject(asked)?,
+            cost: cost(asked)?,
+            id: asked.id,
+        };
+        Ok(came(self.engine.charge(&order)?, committed))
+    }
+
+    fn check(&self, asked: &Asked) -> Result<Came, Failure> {
+        let min = asked.min.map(|min| credits("min", min)).transpose()?;
+        let checked = self.engine.check(&Check {
+            subject: self.subject(asked)?,
+            cost: cost(asked)?,
+            min,
+        })?;
+        Ok(match checked.decision {
+            Decision::Granted(granted) => Came::Answer(fields(
+                &[("allowed", json!(true)), ("granted", json!(granted.get()))],
+                &checked.standing,
+            )),
+            Decision::Denied(denial) => {
+                let mut map = denied(&denial);
+                map.insert("allowed".to_owned(), json!(false));
+                Came::Denied(map)
+            }
+        })
+    }
+
+    fn settle(&self, action: &Action) -> Result<Came, Failure> {
+        match action {
+            Action::Commit {
+                hold,
+                actual,
+                excess,
+            } => {
+                let actual = match actual {
+                    Used::Amount(amount) => Actual::Amount(credits("amount", *amount)?),
+                    Used::Quantity(quantity) => Actual::Quantity(*quantity),
+                };
+                let decision = self.engine.commit(&Commit {
+                    id: self.hold(hold),
+                    actual,
+                    excess: *excess,
+                })?;
+                Ok(came(decision, committed))
+            }
+            Action::Extend {
+                hold,
+                additional,
+                ttl,
+                request_id,
+            } => {
+                let additional = credits("additional", *additional)?;
+                let order = Extend {
+                    id: self.hold(hold),
+                    additional,
+                    ttl: *ttl,
+                    request_id: *request_id,
+                };
+                Ok(came(self.engine.extend(&order)?, reserved))
+            }
+            Action::Release { hold } => {
+                let released = self.engine.release(&self.hold(hold))?;
+                Ok(Came::Answer(fields(
+                    &[("returned", json!(released.returned.get()))],
+                    &released.standing,
+                )))
+            }
+            _ => Ok(done()),
+        }
+    }
+
+    /// The id of a hold. One that was never made has an id that nobody else has.
+    fn hold(&self, name: &str) -> Id {
+        self.holds
+            .get(name)
+            .copied()
+            .unwrap_or_else(|| id_of(&format!("never made: {name}")))
+    }
+
+    fn administer(&self, action: &Action) -> Result<Came, Failure> {
+        match action {
+            Action::RequestExtension { organization } => {
+                self.engine
+                    .request_extension(name("organization", self.organization(organization))?)?;
+            }
+            Action::StartTrial { organization, user } => {
+                let organization = name("organization", self.organization(organization))?;
+                self.engine.start_trial(organization, name("user", user)?)?;
+            }
+            Action::RenewTrial { organization, user } => {
+                let organization = name("organization", self.organization(organization))?;
+                self.engine.renew_trial(organization, name("user", user)?)?;
+            }
+            Action::Adjust {
+                organization,
+                environment,
+                user,
+                credits,
+                reason,
+            } => {
+                let organization = name("organization", self.organization(organization))?;
+                let environment = optional("environment", environment)?.unwrap_or(Name::DEFAULT);
+                self.engine.adjust(
+                    organization,
+                    environment,
+                    optional("user", user)?,
+                    *credits,
+                    reason,
+                )?;
+            }
+            Action::Estimate {
+                organization,
+                quantities,
+            } => return self.estimate(organization, quantities),
+            Action::Balance {
+                organization,
+                environment,
+                user,
+            } => {
+                let of = match (
+                    optional("environment", environment)?,
+                    optional("user", user)?,
+                ) {
+                    (Some(environment), _) => Of::Environment(environment),
+                    (None, Some(user)) => Of::User(user),
+                    (None, None) => Of::Organization,
+                };
+                let organization = name("organization", self.organization(organization))?;
+                return Ok(Came::Answer(balance(
+                    &self.engine.balance(organization, of)?,
+                )));
+            }
+            Action::Notifications { organization } => {
+                let notices = self
+                    .engine
+                    .notices(name("organization", self.organization(organization))?)?;
+                return Ok(Came::List(
+                    notices
+                        .iter()
+                        .map(|notice| Value::from(notice.to_string()))
+                        .collect(),
+                ));
+            }
+            _ => {}
+        }
+        Ok(done())
+    }
+
+    fn estimate(
+        &self,
+        organization: &Option<String>,
+        quantities: &[(String, u64)],
+    ) -> Result<Came, Failure> {
+        let quantities: Vec<(&str, u64)> = quantities
+            .iter()
+            .map(|(name, quantity)| (name.as_str(), *quantity))
+            .collect();
+        let estimate = self.engine.estimate(
+            name("organization", self.organization(organization))?,
+            &quantities,
+        )?;
+        let answer = json!({
+            "credits": estimate.credits,
+            "covered": estimate.covered,
+            "spare": estimate.spare,
+            "missing": estimate.missing,
+            "add_ons": estimate.add_ons,
+            "tier": estimate.tier,
+        });
+        Ok(Came::Answer(object(answer)))
+    }
+
+    fn subject<'a>(&'a self, asked: &'a Asked) -> Result<Subject<'a>, Failure> {
+        Ok(Subject {
+            organization: name("organization", self.organization(&asked.organization))?,
+            environment: optional("environment", &asked.environment)?.unwrap_or(Name::DEFAULT),
+            user: optional("user", &asked.user)?,
+            product: optional("product", &asked.product)?,
+            model: optional("model", &asked.model)?,
+        })
+    }
+}
+
+fn name<'a>(what: &str, text: &'a str) -> Result<Name<'a>, Failure> {
+    Name::parse(text).map_err(|error| invalid(what, error))
+}
+
+fn optional<'a>(what: &str, text: &'a Option<String>) -> Result<Option<Name<'a>>, Failure> {
+    text.as_deref().map(|text| name(what, text)).transpose()
+}
+
+fn credits(what: &str, amount: u64) -> Result<Credits, Failure> {
+    Credits::new(amount)
+        .ok_or_else(|| invalid(what, format!("{amount} is more than {}", Credits::MAX)))
+}
+
+fn cost(asked: &Asked) -> Result<Cost<'_>, Failure> {
+    let operation = asked.operation.as_deref();
+    Ok(match (asked.credits, operation) {
+        (None, Some(operation)) => Cost::Usage {
+            operation,
+            quantity: asked.quantity.unwrap_or(1),
+        },
+        (amount, operation) => Cost::Credits {
+            amount: credits("credits", amount.unwrap_or(0))?,
+            operation,
+        },
+    })
+}
+
+/// A step that was done and has nothing to tell.
+fn done() -> Came {
+    Came::Answer(Map::new())
+}
+
+fn came<T>(decision: Decision<T>, answer: impl FnOnce(&T) -> Map<String, Value>) -> Came {
+    match decision {
+        Decision::Granted(granted) => Came::Answer(answer(&granted)),
+        Decision::Denied(denial) => Came::Denied(denied(&denial)),
+    }
+}
+
+fn reserved(reserved: &Reserved) -> Map<String, Value> {
+    fields(
+        &[("granted", json!(reserved.granted.get()))],
+        &reserved.standing,
+    )
+}
+
+fn committed(committed: &Committed) -> Map<String, Value> {
+    let first = [
+        ("committed", json!(committed.committed.get())),
+        ("returned", json!(committed.returned.get())),
+        ("overrun", json!(committed.overrun.get())),
+        ("late", json!(committed.late)),
+    ];
+    fields(&first, &committed.standing)
+}
+
+fn fields(first: &[(&str, Value)], standing: &Standing) -> Map<String, Value> {
+    let rest = [
+        ("state", json!(standing.state.as_str())),
+        ("used", json!(standing.used)),
+        ("held", json!(standing.held)),
+        ("limit", json!(standing.limit)),
+        ("available", json!(standing.available)),
+    ];
+    first
+        .iter()
+        .chain(&rest)
+        .map(|(key, value)| ((*key).to_owned(), value.clone()))
+        .collect()
+}
+
+fn denied(denial: &Denial) -> Map<String, Value> {
+    object(json!({
+        "denied": denial.reason.as_str(),
+        "account": denial.account.to_string(),
+        "requested": denial.requested,
+        "limit": denial.limit,
+        "used": denial.used,
+        "held": denial.held,
+        "available": denial.available,
+        "reset": shown(denial.reset),
+        "state": denial.state.as_str(),
+    }))
+}
+
+fn balance(balance: &Balance) -> Map<String, Value> {
+    object(json!({
+        "used": balance.used,
+        "held": balance.held,
+        "limit": balance.limit,
+        "base_used": balance.base_used,
+        "extension_used": balance.extension_used,
+        "overage_used": balance.overage_used,
+        "overrun": balance.overrun,
+        "available": balance.available,
+        "percent": balance.percent,
+        "base_percent": balance.base_percent,
+        "state": balance.state.as_str(),
+        "entitlement": balance.entitlement,
+        "purchased": balance.sources.purchased(),
+        "allocated": balance.allocated,
+        "set_aside": balance.set_aside,
+        "pool": balance.pool,
+        "over_allocated_by": balance.over_allocated_by,
+        "days_until_reset": balance.days_until_reset,
+        "text": balance.text,
+    }))
+}
+
+fn object(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(map) => map,
+        _ => Map::new(),
+    }
+}

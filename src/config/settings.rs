@@ -1,0 +1,349 @@
+//! `quotad.yaml`: how the sidecar itself runs. A flag beats the environment, which beats the file, which beats the default.
+
+mod memory;
+
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::engine::Bounds;
+
+use super::error::ConfigError;
+use super::scalar::{Address, Durable, Mode, Small, Span};
+use super::variables::Variables;
+use super::yaml;
+use super::yaml_position::locate_path;
+
+pub use memory::{MemoryRefused, fits_memory, memory_limit};
+
+/// Where the data plane listens by default.
+pub const LISTEN_DEFAULT: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 7450));
+/// Where the probes listen by default.
+pub const PROBES_LISTEN_DEFAULT: SocketAddr =
+    SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 7452));
+/// How long requests under way may take after a SIGTERM, by default.
+pub const DRAIN_TIMEOUT_DEFAULT: Duration = Duration::from_secs(5);
+/// The longest that `drain_timeout` may be: Kubernetes waits 30 s unless told otherwise.
+pub const DRAIN_TIMEOUT_MAX: Duration = Duration::from_secs(3_600);
+/// Data-plane threads at most.
+pub const THREADS_MAX: usize = 1_024;
+/// Cells, holds and settled ids by default.
+pub const BOUND_DEFAULT: usize = 1_000_000;
+/// Who may open the socket by default: its owner and the group.
+pub const SOCKET_MODE_DEFAULT: u32 = 0o660;
+
+/// How the sidecar runs: checked, with every default filled in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Where the data plane listens; `None` is only on the socket.
+    pub listen: Option<SocketAddr>,
+    /// The Unix socket of the data plane, if there is one.
+    pub socket: Option<SocketSettings>,
+    /// Where the probes listen; `None` is nowhere.
+    pub probes_listen: Option<SocketAddr>,
+    /// The plan file; `None` is the embedded example.
+    pub plan: Option<PathBuf>,
+    /// What survives a restart.
+    pub durability: Durability,
+    /// How long requests under way may take after a SIGTERM.
+    pub drain_timeout: Duration,
+    /// How much the engine may keep.
+    pub bounds: Bounds,
+    /// Data-plane threads, at least 1; `None` is one for each core.
+    pub threads: Option<usize>,
+}
+
+/// A Unix socket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SocketSettings {
+    /// Where it stands.
+    pub path: PathBuf,
+    /// The permission bits, such as `0o660`.
+    pub mode: u32,
+}
+
+/// What an acknowledged commit survives. Only `memory` exists in this version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Durability {
+    /// Nothing: a restart begins with empty books.
+    #[default]
+    Memory,
+}
+
+/// What flags and environment say, as text; they are checked together with the file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Overrides {
+    /// `--listen`, `QUOTAD_LISTEN`
+    pub listen: Option<String>,
+    /// `--socket`, `QUOTAD_SOCKET`
+    pub socket: Option<String>,
+    /// `--socket-mode`, `QUOTAD_SOCKET_MODE`
+    pub socket_mode: Option<String>,
+    /// `--probes-listen`, `QUOTAD_PROBES_LISTEN`
+    pub probes_listen: Option<String>,
+    /// `--plan`, `QUOTAD_PLAN`
+    pub plan: Option<String>,
+    /// `--durability`, `QUOTAD_DURABILITY`
+    pub durability: Option<String>,
+    /// `--drain-timeout`, `QUOTAD_DRAIN_TIMEOUT`
+    pub drain_timeout: Option<String>,
+    /// `--bounds-cells`, `QUOTAD_BOUNDS_CELLS`
+    pub bounds_cells: Option<String>,
+    /// `--bounds-holds`, `QUOTAD_BOUNDS_HOLDS`
+    pub bounds_holds: Option<String>,
+    /// `--bounds-settled`, `QUOTAD_BOUNDS_SETTLED`
+    pub bounds_settled: Option<String>,
+    /// `--threads`, `QUOTAD_THREADS`
+    pub threads: Option<String>,
+}
+
+/// A `quotad.yaml` that was read; [`Settings::resolve`] makes settings of it.
+#[derive(Debug)]
+pub struct SettingsFile {
+    name: String,
+    text: String,
+    /// Paths in the file are relative to this.
+    folder: PathBuf,
+    raw: RawSettings,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawSettings {
+    listen: Option<Address>,
+    socket: Option<RawSocket>,
+    probes: Option<RawProbes>,
+    plan: Option<PathBuf>,
+    durability: Option<Durable>,
+    drain_timeout: Option<Span>,
+    bounds: Option<RawBounds>,
+    threads: Option<Small>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawSocket {
+    path: PathBuf,
+    mode: Option<Mode>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawProbes {
+    listen: Option<Address>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawBounds {
+    cells: Option<Small>,
+    holds: Option<Small>,
+    settled: Option<Small>,
+}
+
+/// Keys of the design that belong to parts which this version does not have.
+fn not_yet(key: &str) -> Option<&'static str> {
+    match key {
+        "data_dir" | "snapshot_interval" | "fsync_interval" | "journal_bytes_max" | "retention" => {
+            Some("it belongs to the journal, and the books are kept in memory only")
+        }
+        "management" => Some("it belongs to the administration service, which does not exist yet"),
+        "notifications" => Some("notifications are not delivered yet"),
+        "ledger" => Some("it belongs to the shared ledger, which does not exist yet"),
+        _ => None,
+    }
+}
+
+impl SettingsFile {
+    /// No file: only defaults.
+    fn absent() -> Self {
+        Self {
+            name: "quotad".to_owned(),
+            text: String::new(),
+            folder: PathBuf::new(),
+            raw: RawSettings::default(),
+        }
+    }
+
+    /// Reads a file; `${VAR}` in values stands for this process's environment.
+    ///
+    /// # Errors
+    /// With file, line and column, if it cannot be read or holds what is not known.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let name = path.display().to_string();
+        let text = fs::read_to_string(path).map_err(|error| {
+            ConfigError::of_file(
+                &name,
+                format!("cannot be read: {error}; check the path and its rights"),
+            )
+        })?;
+        Self::parse(&text, path, &Variables::of_process())
+    }
+
+    /// Reads a text that stands in this file.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn parse(text: &str, path: &Path, variables: &Variables) -> Result<Self, ConfigError> {
+        let name = path.display().to_string();
+        let raw = yaml::read(text, &name, variables, not_yet)?;
+        let folder = path.parent().map(Path::to_owned).unwrap_or_default();
+        Ok(Self {
+            name,
+            text: text.to_owned(),
+            folder,
+            raw,
+        })
+    }
+}
+
+impl Settings {
+    /// Puts file and overrides together.
+    ///
+    /// # Errors
+    /// If an override cannot be read, or the whole makes no sense.
+    pub fn resolve(file: Option<SettingsFile>, overrides: Overrides) -> Result<Self, ConfigError> {
+        let file = file.unwrap_or_else(SettingsFile::absent);
+        let (raw, folder) = (file.raw, file.folder);
+        let probes = raw.probes.and_then(|it| it.listen);
+        let bounds = raw.bounds.unwrap_or_default();
+        let given = overrides;
+        let settings = Self {
+            listen: read::<Address>("listen", given.listen)?
+                .or(raw.listen)
+                .map_or(Some(LISTEN_DEFAULT), |it| it.0),
+            socket: socket(given.socket, given.socket_mode, raw.socket, &folder)?,
+            probes_listen: read::<Address>("probes-listen", given.probes_listen)?
+                .or(probes)
+                .map_or(Some(PROBES_LISTEN_DEFAULT), |it| it.0),
+            plan: given
+                .plan
+                .map(PathBuf::from)
+                .or(raw.plan.map(|path| folder.join(path))),
+            durability: read::<Durable>("durability", given.durability)?
+                .or(raw.durability)
+                .map_or(Durability::Memory, |it| it.0),
+            drain_timeout: read::<Span>("drain-timeout", given.drain_timeout)?
+                .or(raw.drain_timeout)
+                .map_or(DRAIN_TIMEOUT_DEFAULT, |it| it.0),
+            bounds: Bounds {
+                cells: bound("bounds-cells", given.bounds_cells, bounds.cells)?,
+                holds: bound("bounds-holds", given.bounds_holds, bounds.holds)?,
+                settled: bound("bounds-settled", given.bounds_settled, bounds.settled)?,
+            },
+            threads: read::<Small>("threads", given.threads)?
+                .or(raw.threads)
+                .map(size),
+        };
+        settings.check().map_err(|(key, problem)| {
+            let position = locate_path(&file.text, key);
+            ConfigError::in_text(
+                &file.name,
+                &file.text,
+                [(position, format!("{key}: {problem}"))],
+            )
+        })?;
+        Ok(settings)
+    }
+
+    /// What makes no sense as a whole: the key, and what to do.
+    fn check(&self) -> Result<(), (&'static str, String)> {
+        let Bounds {
+            cells,
+            holds,
+            settled,
+        } = self.bounds;
+        for (key, bound) in [
+            ("bounds.cells", cells),
+            ("bounds.holds", holds),
+            ("bounds.settled", settled),
+        ] {
+            if bound == 0 {
+                return Err((
+                    key,
+                    "0 would refuse everything; choose at least 1".to_owned(),
+                ));
+            }
+        }
+        if self.listen.is_none() && self.socket.is_none() {
+            return Err((
+                "listen",
+                "nobody could call, for there is no socket either; give one of them".to_owned(),
+            ));
+        }
+        if self
+            .listen
+            .is_some_and(|it| it.port() != 0 && Some(it) == self.probes_listen)
+        {
+            return Err((
+                "listen",
+                "the probes listen there; choose another port for one of them".to_owned(),
+            ));
+        }
+        if self.drain_timeout > DRAIN_TIMEOUT_MAX {
+            return Err((
+                "drain_timeout",
+                "longer than 1 h; choose a shorter one".to_owned(),
+            ));
+        }
+        if self
+            .threads
+            .is_some_and(|count| count == 0 || count > THREADS_MAX)
+        {
+            return Err((
+                "threads",
+                format!("out of range; choose 1 to {THREADS_MAX}"),
+            ));
+        }
+        Ok(())
+    }
+}
+
+fn socket(
+    path: Option<String>,
+    mode: Option<String>,
+    in_file: Option<RawSocket>,
+    folder: &Path,
+) -> Result<Option<SocketSettings>, ConfigError> {
+    let mode_in_file = in_file.as_ref().and_then(|it| it.mode);
+    let path_in_file = in_file.map(|it| folder.join(it.path));
+    let mode = read::<Mode>("socket-mode", mode)?;
+    match path.map(PathBuf::from).or(path_in_file) {
+        Some(path) => {
+            let mode = mode.or(mode_in_file).map_or(SOCKET_MODE_DEFAULT, |it| it.0);
+            Ok(Some(SocketSettings { path, mode }))
+        }
+        None if mode.is_some() => Err(ConfigError::of_file(
+            "--socket-mode",
+            "there is no socket; give --socket too",
+        )),
+        None => Ok(None),
+    }
+}
+
+fn bound(flag: &str, text: Option<String>, in_file: Option<Small>) -> Result<usize, ConfigError> {
+    Ok(read::<Small>(flag, text)?
+        .or(in_file)
+        .map_or(BOUND_DEFAULT, size))
+}
+
+fn size(Small(number): Small) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+/// Reads what a flag or its environment variable says.
+fn read<T: TryFrom<String, Error = String>>(
+    flag: &str,
+    text: Option<String>,
+) -> Result<Option<T>, ConfigError> {
+    text.map(T::try_from).transpose().map_err(|problem| {
+        let variable = flag.to_uppercase().replace('-', "_");
+        ConfigError::of_file(&format!("--{flag} (or QUOTAD_{variable})"), problem)
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,195 @@
+//! A request, priced and looked up, and what is decided about it. Nothing here changes the books.
+
+use std::sync::atomic::Ordering;
+
+use crate::domain::charge::{self, Reason};
+use crate::domain::fact::OrganizationId;
+use crate::domain::names::Name;
+use crate::domain::plan::Enforcement;
+use crate::domain::rates::{Class, Cost, Rate};
+use crate::domain::route::Route;
+
+use super::answer::{Denial, EngineError};
+use super::cell::FOLDED;
+use super::denial::{Refusal, invalid, unopened};
+use super::desk::Desk;
+use super::gauges::count;
+use super::holds::INDEX_MAX;
+use super::order::Subject;
+use super::organization::Organization;
+use super::seat::{Seat, Trial};
+
+/// So many cells beyond the bound are left for the shared cells of environments.
+const FOLDED_CELLS_MAX: u64 = 1_024;
+
+/// A request, priced and looked up.
+pub(super) struct Case<'a> {
+    pub(super) organization: OrganizationId,
+    pub(super) environment: &'a str,
+    pub(super) user: &'a str,
+    pub(super) amount: u64,
+    pub(super) class: Class,
+    pub(super) rate: Option<Rate>,
+    pub(super) seat: Seat,
+    pub(super) trial: Trial,
+    pub(super) route: Route,
+}
+
+/// What was decided.
+pub(super) struct Verdict {
+    /// Credits that are granted.
+    pub(super) granted: u64,
+    /// Of these, what the rules do not cover: shadow mode allows it.
+    pub(super) overrun: u64,
+    /// Why it would have been denied.
+    pub(super) shadowed: Option<Reason>,
+}
+impl Case<'_> {
+    /// A minimum above what is asked for is a mistake of the caller.
+    pub(super) fn check_min(&self, min: Option<u64>) -> Result<(), EngineError> {
+        match min {
+            Some(min) if min > self.amount && self.class != Class::Free => {
+                let problem = format!(
+                    "is {min}, more than the {} asked for; lower it",
+                    self.amount
+                );
+                Err(invalid("min_amount", problem))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Desk<'_> {
+    /// Prices a request and looks up where it would count.
+    pub(super) fn case<'a>(
+        &self,
+        id: OrganizationId,
+        subject: &Subject<'a>,
+        cost: &Cost<'_>,
+    ) -> Result<Case<'a>, EngineError> {
+        let organization = self.organization(id, subject.organization)?;
+        let price = self.shard.rate_card.price(cost)?;
+        let (environment, user) = (
+            subject.environment.as_str(),
+            subject.user.map_or("", Name::as_str),
+        );
+        let book = organization
+            .present()
+            .ok_or_else(|| unopened(&organization.name))?;
+        let seat = book.seat(environment, user);
+        let trial = organization.trial(user, self.now.wall);
+        let route = book.route(&seat, trial, self.now.wall);
+        let (amount, class, rate) = (price.amount.get(), price.class, price.rate);
+        Ok(Case {
+            organization: id,
+            environment,
+            user,
+            amount,
+            class,
+            rate,
+            seat,
+            trial,
+            route,
+        })
+    }
+
+    /// Grants or denies, and counts it.
+    pub(super) fn decide(
+        &self,
+        case: &Case<'_>,
+        min: Option<u64>,
+        holds: bool,
+    ) -> Result<Verdict, Box<Denial>> {
+        let verdict = self.judge(case, min, holds);
+        match &verdict {
+            Ok(verdict) => {
+                count(&self.shared.stats.granted);
+                if let Some(reason) = verdict.shadowed {
+                    count(self.shared.stats.would_be_denied(reason));
+                }
+            }
+            Err(denial) => count(self.shared.stats.denied(denial.reason)),
+        }
+        verdict
+    }
+
+    /// What a request would be answered.
+    pub(super) fn judge(
+        &self,
+        case: &Case<'_>,
+        min: Option<u64>,
+        holds: bool,
+    ) -> Result<Verdict, Box<Denial>> {
+        let organization = self
+            .shard
+            .organizations
+            .get(case.organization.index as usize);
+        let Some((organization, book)) = organization.and_then(|it| Some((it, it.present()?)))
+        else {
+            // `case` found both under the same lock.
+            return Ok(Verdict {
+                granted: 0,
+                overrun: case.amount,
+                shadowed: None,
+            });
+        };
+        let refusal = Refusal {
+            book,
+            seat: &case.seat,
+            route: &case.route,
+            trial: case.trial,
+            environment: case.environment,
+            user: case.user,
+            requested: case.amount,
+            now: self.now,
+        };
+        let verdict = match charge::decide(&case.route, case.class, case.amount, min) {
+            Ok(granted) => Verdict {
+                granted,
+                overrun: 0,
+                shadowed: None,
+            },
+            Err(shortfall) if organization.plan.enforcement == Enforcement::Shadow => {
+                let overrun = case.amount - shortfall.available.min(case.amount);
+                Verdict {
+                    granted: case.amount,
+                    overrun,
+                    shadowed: Some(shortfall.reason),
+                }
+            }
+            Err(shortfall) => return Err(Box::new(refusal.denial(&shortfall))),
+        };
+        let has_room = !holds || self.has_room_for_hold();
+        let fits = book.room() >= verdict.granted;
+        let is_new = !case.seat.has_cell && (holds || verdict.granted > 0);
+        if !has_room || !fits || (is_new && self.seat_for(organization, case).is_none()) {
+            return Err(Box::new(refusal.bound_reached()));
+        }
+        Ok(verdict)
+    }
+
+    /// The seat that a request takes: its own, or, beyond the bound on cells, the shared one of its environment. `None` if
+    /// there is no room for that either.
+    pub(super) fn seat_for(
+        &self,
+        organization: &Organization,
+        case: &Case<'_>,
+    ) -> Option<(Seat, bool)> {
+        let bound = self.shared.bounds.cells as u64;
+        let cells = self.shared.stats.cells.load(Ordering::Relaxed);
+        let keeps_its_own =
+            case.seat.limit.is_some() || organization.trials.contains_key(case.user);
+        if case.seat.has_cell || cells < bound || keeps_its_own {
+            return Some((case.seat, false));
+        }
+        let seat = organization.present()?.seat(case.environment, FOLDED);
+        (seat.has_cell || cells < bound + FOLDED_CELLS_MAX).then_some((seat, true))
+    }
+
+    fn has_room_for_hold(&self) -> bool {
+        let open = self.shared.stats.holds_open.load(Ordering::Relaxed);
+        let slot = self.shard.holds.next(self.shard.number);
+        open < self.shared.bounds.holds as u64 && slot.index <= INDEX_MAX
+    }
+}

@@ -1,0 +1,104 @@
+//! Cells, and the rows of environments and users that count over them.
+
+use smallvec::SmallVec;
+
+use crate::domain::plan::LimitKind;
+
+use super::rows::Named;
+
+/// A name that nobody can have (names hold no control characters): beyond the bound on cells, the users without a limit
+/// share one cell per environment under it.
+pub(super) const FOLDED: &str = "\u{1}folded";
+
+/// The finest counter: (environment, user) in one cycle.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Cell {
+    /// The environment's row.
+    pub(super) environment: u32,
+    /// Remembered holds and charges that count here; the cell stays while there are any.
+    pub(super) references: u32,
+    /// Committed.
+    pub(super) used: u64,
+    /// In open holds.
+    pub(super) held: u64,
+    /// Of `used`, what trials paid.
+    pub(super) trial_used: u64,
+    /// Of `held`, what trials pay.
+    pub(super) trial_held: u64,
+}
+
+impl Cell {
+    pub(super) fn is_unused(&self) -> bool {
+        self.references == 0 && self.used == 0 && self.held == 0
+    }
+}
+
+/// An environment's row. Counters are without what trials paid.
+#[derive(Debug, Default)]
+pub(super) struct EnvironmentRow {
+    pub(super) name: Box<str>,
+    /// How many cells refer to it.
+    pub(super) cells: u32,
+    pub(super) used: u64,
+    pub(super) held: u64,
+    /// What it has drawn from the extension.
+    pub(super) share: u64,
+    /// From the plan; 0 is none.
+    pub(super) allocation: u64,
+    /// From the plan, on the allocation.
+    pub(super) allowance: u64,
+    /// The least `used` that fires a threshold.
+    pub(super) next_mark: u64,
+}
+
+impl EnvironmentRow {
+    pub(super) fn drawn(&self) -> u64 {
+        self.used + self.held
+    }
+}
+
+/// A user's row. Counters are without what trials paid.
+#[derive(Debug, Default)]
+pub(super) struct UserRow {
+    /// Empty for requests without a user.
+    pub(super) name: Box<str>,
+    pub(super) cells: SmallVec<[Cell; 1]>,
+    pub(super) used: u64,
+    pub(super) held: u64,
+    /// Of `used`, what was used where the pool pays.
+    pub(super) pool_used: u64,
+    /// Of `held`, the same.
+    pub(super) pool_held: u64,
+    /// From the plan.
+    pub(super) limit: Option<(u64, LimitKind)>,
+    /// The least `used` that fires a threshold.
+    pub(super) next_mark: u64,
+}
+
+impl UserRow {
+    pub(super) fn set_aside(&self) -> u64 {
+        self.limit.map_or(0, |(limit, _)| limit)
+    }
+
+    pub(super) fn pool_drawn(&self) -> u64 {
+        self.pool_used + self.pool_held
+    }
+
+    pub(super) fn cell(&self, environment: u32) -> Option<&Cell> {
+        self.cells
+            .iter()
+            .find(|cell| cell.environment == environment)
+    }
+}
+
+impl Named for EnvironmentRow {
+    fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+impl Named for UserRow {
+    fn name(&self) -> &str {
+        &self.name
+    }
+}

@@ -1,0 +1,49 @@
+//! Faults on purpose, so that each checker can be seen to object. Only in builds with the feature `sabotage`; everywhere
+//! else the question is a constant `false` that costs nothing.
+
+/// A fault that `QUOTAD_SABOTAGE` can name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// `skip-user-cap`: a user's hard limit does not bind.
+    SkipUserCap,
+    /// `keep-rest`: what a commit leaves of its hold does not come back to the pool's counter.
+    KeepRest,
+    /// `fire-twice`: a threshold that fired fires again.
+    FireTwice,
+    /// `no-expiry`: holds never end by themselves.
+    NoExpiry,
+    /// `skip-fact`: commits are applied, but not recorded.
+    SkipFact,
+    /// `split-charge`: Charge lets go of the lock between the decision and the booking.
+    SplitCharge,
+    /// `forget-id`: ids that callers chose are not remembered.
+    ForgetId,
+    /// `no-pay-down`: the extension's share is never stored.
+    NoPayDown,
+}
+
+/// Whether this fault was asked for.
+#[cfg(not(feature = "sabotage"))]
+#[inline(always)]
+pub const fn is(_fault: Fault) -> bool {
+    false
+}
+
+/// Whether this fault was asked for. Read once per process.
+#[cfg(feature = "sabotage")]
+pub fn is(fault: Fault) -> bool {
+    use std::sync::OnceLock;
+    static CHOSEN: OnceLock<Option<String>> = OnceLock::new();
+    let chosen = CHOSEN.get_or_init(|| std::env::var("QUOTAD_SABOTAGE").ok());
+    let name = match fault {
+        Fault::SkipUserCap => "skip-user-cap",
+        Fault::KeepRest => "keep-rest",
+        Fault::FireTwice => "fire-twice",
+        Fault::NoExpiry => "no-expiry",
+        Fault::SkipFact => "skip-fact",
+        Fault::SplitCharge => "split-charge",
+        Fault::ForgetId => "forget-id",
+        Fault::NoPayDown => "no-pay-down",
+    };
+    chosen.as_deref() == Some(name)
+}
