@@ -1,5 +1,5 @@
 //! P7: what a Reserve and its Commit cost in the engine, with all rules and without gRPC.
-#![allow(
+#![allow(dead_code, unreachable_pub, clippy::cast_precision_loss, 
     missing_docs,
     clippy::unwrap_used,
     clippy::expect_used,
