@@ -2,9 +2,12 @@
 
 mod balance;
 mod charge;
+mod check;
 mod client;
 mod commit;
+mod estimate;
 mod healthcheck;
+mod logs;
 mod release;
 mod request;
 mod reserve;
@@ -65,12 +68,14 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Serve(serve::Args),
+    Check(check::Args),
     Test(test::Args),
     Reserve(reserve::Args),
     Commit(commit::Args),
     Release(release::Args),
     Charge(charge::Args),
     Balance(balance::Args),
+    Estimate(estimate::Args),
     Healthcheck(healthcheck::Args),
     Wait(wait::Args),
 }
@@ -105,12 +110,14 @@ pub fn main() -> ExitCode {
     } = Cli::parse();
     let exit = match command.unwrap_or(Command::Serve(serve)) {
         Command::Serve(args) => serve::run(args, &log),
+        Command::Check(args) => check::run(&args, output),
         Command::Test(args) => test::run(&args, output),
         Command::Reserve(args) => reserve::run(args, output),
         Command::Commit(args) => commit::run(args, output),
         Command::Release(args) => release::run(args, output),
         Command::Charge(args) => charge::run(args, output),
         Command::Balance(args) => balance::run(args, output),
+        Command::Estimate(args) => estimate::run(&args, output),
         Command::Healthcheck(args) => healthcheck::run(&args),
         Command::Wait(args) => wait::run(&args),
     };

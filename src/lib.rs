@@ -11,5 +11,6 @@ pub mod engine;
 pub mod http;
 pub mod rpc;
 // Floor 4: what people meet.
+pub mod app;
 pub mod cli;
 pub mod config;

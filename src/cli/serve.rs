@@ -1,8 +1,138 @@
 //! `quotad serve`.
-use super::Exit;
-/// x
+
+use std::path::PathBuf;
+
+use crate::app::{self, AppError, Ready};
+use crate::config::settings::{Overrides, Settings, SettingsFile};
+
+use super::{Exit, complain, logs, print};
+
+/// Runs the sidecar: the default when no command is given.
+///
+/// Without a plan it serves a built-in example. A flag beats its environment variable, which beats the file.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {}
-pub(super) fn run(_args: Args, _log: &str) -> Exit {
-    Exit::Ok
+#[command(after_help = "Examples:
+  quotad serve
+  quotad serve --plan plan.yaml
+  quotad serve --config quotad.yaml --listen 127.0.0.1:9000
+  quotad serve --plan plan.yaml --listen none --socket /run/quotad/quotad.sock
+
+SIGTERM and SIGINT drain, SIGHUP reads the plan again.
+Exit codes: 0 ended as told, 1 could not start or failed, 2 wrong usage.")]
+pub(super) struct Args {
+    /// How the sidecar runs: `quotad.yaml`.
+    #[arg(long, env = "QUOTAD_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// What was bought and how it is shared out: `plan.yaml`. A change of the file applies at once.
+    #[arg(long, env = "QUOTAD_PLAN", value_name = "FILE")]
+    plan: Option<String>,
+    /// Where the data plane listens, `none` for nowhere [default: 127.0.0.1:7450].
+    #[arg(long, env = "QUOTAD_LISTEN", value_name = "ADDRESS")]
+    listen: Option<String>,
+    /// A Unix socket for the data plane.
+    #[arg(long, env = "QUOTAD_SOCKET", value_name = "PATH")]
+    socket: Option<String>,
+    /// Who may open the socket, in octal [default: 0660].
+    #[arg(long, env = "QUOTAD_SOCKET_MODE", value_name = "MODE")]
+    socket_mode: Option<String>,
+    /// Where probes are answered, `none` for nowhere [default: 127.0.0.1:7452].
+    #[arg(long, env = "QUOTAD_PROBES_LISTEN", value_name = "ADDRESS")]
+    probes_listen: Option<String>,
+    /// What an acknowledged commit survives; this version has `memory` only: nothing.
+    #[arg(long, env = "QUOTAD_DURABILITY", value_name = "MODE")]
+    durability: Option<String>,
+    /// How long requests under way may take after SIGTERM [default: 5s].
+    #[arg(long, env = "QUOTAD_DRAIN_TIMEOUT", value_name = "TIME")]
+    drain_timeout: Option<String>,
+    /// Cells (a user in an environment) that are kept [default: 1000000].
+    #[arg(long, env = "QUOTAD_BOUNDS_CELLS", value_name = "N")]
+    bounds_cells: Option<String>,
+    /// Open holds that are kept [default: 1000000].
+    #[arg(long, env = "QUOTAD_BOUNDS_HOLDS", value_name = "N")]
+    bounds_holds: Option<String>,
+    /// Settled ids that are remembered [default: 1000000].
+    #[arg(long, env = "QUOTAD_BOUNDS_SETTLED", value_name = "N")]
+    bounds_settled: Option<String>,
+    /// Data-plane threads [default: one for each core].
+    #[arg(long, env = "QUOTAD_THREADS", value_name = "N")]
+    threads: Option<String>,
+}
+
+/// Runs the command.
+pub(super) fn run(args: Args, log: &str) -> Exit {
+    if let Err(problem) = logs::start(log) {
+        complain(&problem);
+        return Exit::Usage;
+    }
+    match serve(args) {
+        Ok(()) => Exit::Ok,
+        Err(error) => {
+            complain(&error);
+            Exit::Failed
+        }
+    }
+}
+
+fn serve(args: Args) -> Result<(), AppError> {
+    let file = args.config.as_deref().map(SettingsFile::load).transpose()?;
+    let overrides = Overrides {
+        listen: args.listen,
+        socket: args.socket,
+        socket_mode: args.socket_mode,
+        probes_listen: args.probes_listen,
+        plan: args.plan,
+        durability: args.durability,
+        drain_timeout: args.drain_timeout,
+        bounds_cells: args.bounds_cells,
+        bounds_holds: args.bounds_holds,
+        bounds_settled: args.bounds_settled,
+        threads: args.threads,
+    };
+    app::run(&Settings::resolve(file, overrides)?, welcome)
+}
+
+/// Says where the sidecar answers; to a newcomer also what to type next.
+fn welcome(ready: &Ready<'_>) {
+    let plan = ready
+        .settings
+        .plan
+        .as_ref()
+        .map(|path| path.display().to_string());
+    let socket = ready
+        .settings
+        .socket
+        .as_ref()
+        .map(|it| format!("unix:{}", it.path.display()));
+    let server = ready
+        .address
+        .map(|address| format!("http://{address}"))
+        .or(socket)
+        .unwrap_or_default();
+    tracing::info!(
+        server,
+        probes = ready.probes.map(tracing::field::display),
+        plan = plan.as_deref().unwrap_or(app::EXAMPLE_NAME),
+        "ready"
+    );
+    if plan.is_some() {
+        return;
+    }
+    let quotad = std::env::args()
+        .next()
+        .unwrap_or_else(|| "quotad".to_owned());
+    let option = if server == "http://127.0.0.1:7450" {
+        String::new()
+    } else {
+        format!(" --server {server}")
+    };
+    print(&format!(
+        "
+quotad serves a built-in example plan at {server}. Type in another terminal:
+
+  {quotad} charge --user ana --credits 400{option}    # the third time it is refused, and says why
+  {quotad} balance --user ana{option}
+
+A plan of your own: {quotad} --plan plan.yaml; everything else: {quotad} --help. Ctrl-C ends it.
+"
+    ));
 }

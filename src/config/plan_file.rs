@@ -9,7 +9,7 @@ use crate::domain::plan::{self, ChangeRefused, Plan, PlanError};
 
 use super::error::ConfigError;
 use super::variables::Variables;
-use super::yaml_position::{Tree, locate_path};
+use super::yaml_position::{Tree, locate};
 use super::{plan_checked, yaml};
 
 /// The largest plan file, in bytes: 100,000 users take about 5 MB.
@@ -89,7 +89,7 @@ pub fn merge_patch(target: &mut Value, patch: &Value) {
 
 /// Why a plan that is well-formed was not accepted, with its place in the text.
 pub fn refused(text: &str, file_name: &str, refusal: &ChangeRefused) -> ConfigError {
-    let position = locate_path(text, &refusal.path);
+    let position = locate(text, &refusal.segments);
     ConfigError::in_text(
         file_name,
         text,
@@ -267,6 +267,9 @@ mod tests {
         let text = "organizations:\n  acme:\n    users:\n      z.y: {limit: 8001}\n";
         let refusal = ChangeRefused {
             path: "organizations.acme.users.z.y.limit".to_owned(),
+            segments: ["organizations", "acme", "users", "z.y", "limit"]
+                .map(str::to_owned)
+                .to_vec(),
             problem: "at most 8,000 are left; lower it or add a grant".to_owned(),
         };
         assert_eq!(

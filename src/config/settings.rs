@@ -15,7 +15,7 @@ use super::error::ConfigError;
 use super::scalar::{Address, Durable, Mode, Small, Span};
 use super::variables::Variables;
 use super::yaml;
-use super::yaml_position::locate_path;
+use super::yaml_position::locate;
 
 pub use memory::{MemoryRefused, fits_memory, memory_limit};
 
@@ -239,7 +239,8 @@ impl Settings {
                 .map(size),
         };
         settings.check().map_err(|(key, problem)| {
-            let position = locate_path(&file.text, key);
+            let segments: Vec<_> = key.split('.').collect();
+            let position = locate(&file.text, &segments);
             ConfigError::in_text(
                 &file.name,
                 &file.text,

@@ -6,16 +6,18 @@
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
+
+use crate::world::clock::{Clock, SystemClock};
 
 use super::plan_file;
 
 /// A change counts when the folder has been quiet for this long: editors write in several steps.
 const QUIET: Duration = Duration::from_millis(100);
 /// A folder that is never quiet is read after this long all the same.
-const UNQUIET_MAX: Duration = Duration::from_secs(1);
+const UNQUIET_MAX_NS: i64 = 1_000_000_000;
 /// The file is read now and then without being told: network file systems and full event queues tell nothing.
 const REREAD_INTERVAL: Duration = Duration::from_secs(30);
 
@@ -171,8 +173,9 @@ impl<F: FnMut(&str)> Watch<F> {
 
 /// Waits until nothing has changed for a moment; returns early what is more urgent than a change.
 fn settle(inbox: &Receiver<Message>) -> Option<Message> {
-    let begun = Instant::now();
-    while begun.elapsed() < UNQUIET_MAX {
+    let clock = SystemClock::new();
+    let until_ns = clock.read().steady_ns.saturating_add(UNQUIET_MAX_NS);
+    while clock.read().steady_ns < until_ns {
         match inbox.recv_timeout(QUIET) {
             Ok(Message::Changed) => {}
             Ok(urgent) => return Some(urgent),

@@ -37,11 +37,6 @@ pub fn locate<S: AsRef<str>>(text: &str, segments: &[S]) -> Option<Position> {
     Tree::parse(text)?.locate(segments)
 }
 
-/// As [`locate`], for a path joined by dots, such as `organizations.acme.users.z.limit`; keys may hold dots themselves.
-pub fn locate_path(text: &str, path: &str) -> Option<Position> {
-    Tree::parse(text)?.locate_path(path)
-}
-
 /// A YAML text as a tree of positions.
 pub(super) struct Tree(Node);
 
@@ -80,18 +75,6 @@ impl Tree {
         found
     }
 
-    fn locate_path(&self, path: &str) -> Option<Position> {
-        let (mut node, mut rest) = (&self.0, path);
-        let mut found = None;
-        while !rest.is_empty() {
-            let Some((at, next, after)) = node.child_on_path(rest) else {
-                break;
-            };
-            (found, node, rest) = (at, next, after);
-        }
-        found
-    }
-
     /// Calls `visit` with each scalar value (not with keys) and its position.
     pub(super) fn scalars(&self, visit: &mut dyn FnMut(&str, Option<Position>)) {
         self.0.scalars(visit);
@@ -109,31 +92,6 @@ impl Node {
                 .iter()
                 .find(|entry| entry.key == segment)
                 .map(|entry| (entry.at(), &entry.value)),
-        }
-    }
-
-    /// The child whose key the path begins with, the longest if there are several, and the rest of the path.
-    fn child_on_path<'p>(&self, path: &'p str) -> Option<(Option<Position>, &Self, &'p str)> {
-        let after = |key: &str| -> Option<&'p str> {
-            let rest = path.strip_prefix(key)?;
-            if rest.is_empty() {
-                Some(rest)
-            } else {
-                rest.strip_prefix('.')
-            }
-        };
-        match &self.content {
-            Content::Scalar(_) => None,
-            Content::List(_) => {
-                let segment = path.split('.').next()?;
-                let (at, node) = self.child(segment)?;
-                Some((at, node, after(segment)?))
-            }
-            Content::Map(entries) => entries
-                .iter()
-                .filter_map(|entry| after(&entry.key).map(|rest| (entry, rest)))
-                .max_by_key(|(entry, _)| entry.key.len())
-                .map(|(entry, rest)| (entry.at(), &entry.value, rest)),
         }
     }
 
@@ -291,10 +249,6 @@ organizations:
         ] {
             let found = locate(TEXT, segments).map(|it| (it.line, it.column));
             assert_eq!(found, expected, "{segments:?}");
-            assert_eq!(
-                locate_path(TEXT, &segments.join(".")).map(|it| (it.line, it.column)),
-                expected
-            );
         }
         assert_eq!(locate("[1", &["x"]), None);
     }

@@ -124,13 +124,9 @@ impl Desk<'_> {
         excess: Excess,
     ) -> Result<Decision<Committed>, EngineError> {
         let place = row.place;
-        let organization = self
-            .shard
-            .organizations
-            .get(place.organization.index as usize);
-        let Some((organization, book)) =
-            organization.and_then(|it| Some((it, it.book(place.book)?)))
-        else {
+        let organizations = &self.shard.organizations;
+        let organization = organizations.get(place.organization.index as usize);
+        let Some(book) = organization.and_then(|it| it.book(place.book)) else {
             return Err(EngineError::UnknownReservation(hex(&row.id)));
         };
         let (seat, trial, route) = self.route_of_hold(row);
