@@ -1,5 +1,10 @@
 //! P7: what a Reserve and its Commit cost in the engine, with all rules and without gRPC.
-#![allow(dead_code, unreachable_pub, clippy::cast_precision_loss, 
+// A benchmark measures time; nothing else may read a raw clock.
+#![allow(clippy::disallowed_methods)]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::cast_precision_loss,
     missing_docs,
     clippy::unwrap_used,
     clippy::expect_used,
