@@ -1,7 +1,11 @@
 //! The comparison: stock tonic `Server` with its defaults, that answers a constant of the same size as the real answer.
 //!
 //! By itself it prints what a stock call costs here; `benches/rpc.rs` runs it beside quotad.
-#![allow(dead_code, unreachable_pub, clippy::cast_precision_loss, 
+#![allow(
+    dead_code,
+    clippy::disallowed_methods,
+    unreachable_pub,
+    clippy::cast_precision_loss,
     missing_docs,
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,5 +1,9 @@
 //! P7: what a Reserve and its Commit cost in the engine, with all rules and without gRPC.
-#![allow(dead_code, unreachable_pub, clippy::cast_precision_loss, 
+#![allow(
+    dead_code,
+    clippy::disallowed_methods,
+    unreachable_pub,
+    clippy::cast_precision_loss,
     missing_docs,
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,6 +1,10 @@
 //! P1: what an enforced call costs, against a stock call that does nothing. P1b: the same against a handler of ours that
 //! answers a constant. Server on core 0, client on core 1, taken in turns.
-#![allow(dead_code, unreachable_pub, clippy::cast_precision_loss, 
+#![allow(
+    dead_code,
+    clippy::disallowed_methods,
+    unreachable_pub,
+    clippy::cast_precision_loss,
     missing_docs,
     clippy::unwrap_used,
     clippy::expect_used,
