@@ -15,6 +15,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         out_dir.join("quotad_v1_descriptors.bin"),
         compiler.encode_file_descriptor_set(),
     )?;
-    tonic_prost_build::configure().compile_fds(compiler.file_descriptor_set())?;
+    tonic_prost_build::configure()
+        .codec_path("crate::rpc::codec::SmallCodec")
+        .compile_fds(compiler.file_descriptor_set())?;
     Ok(())
 }

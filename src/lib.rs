@@ -10,7 +10,11 @@ pub mod engine;
 // Floor 3: what callers meet.
 pub mod http;
 pub mod rpc;
-// Floor 4: what people meet.
-pub mod app;
-pub mod cli;
+// The top floor, in order: what people write,
 pub mod config;
+
+// how the parts come together,
+pub mod app;
+
+// and what people type.
+pub mod cli;

@@ -38,19 +38,14 @@ fn tree(roots: &[&str]) -> Vec<File> {
         .map(|root| top.join(root))
         .filter(|path| path.exists())
         .collect();
+    // Built, or not ours; in a second work tree `.git` is a file.
+    let foreign = ["target", ".git", "__pycache__", "generated", "quotad-data"];
     while let Some(path) = ahead.pop() {
-        let name = path.file_name().unwrap().to_string_lossy().into_owned();
         if path.is_dir() {
-            if !matches!(
-                name.as_str(),
-                "target" | ".git" | "__pycache__" | "quotad-data"
-            ) {
-                ahead.extend(
-                    fs::read_dir(&path)
-                        .unwrap()
-                        .map(|entry| entry.unwrap().path()),
-                );
-            }
+            let entries = fs::read_dir(&path).unwrap().map(|entry| entry.unwrap());
+            let own =
+                entries.filter(|entry| !foreign.iter().any(|name| entry.file_name() == *name));
+            ahead.extend(own.map(|entry| entry.path()));
         } else if let Ok(text) = fs::read_to_string(&path) {
             let path = path
                 .strip_prefix(top)

@@ -1,5 +1,7 @@
 //! `quotad test`: runs scenarios against the real engine. A quota plan is code, so it has tests.
 
+mod action;
+mod answer;
 mod expect;
 mod fields;
 mod file;
@@ -189,8 +191,7 @@ fn plan_fault(scenario: &Scenario, error: StartError) -> Fault {
             Fault::new(line, format!("plan: {}", messages.join("; ")))
         }
         StartError::Refused(EngineError::Refused(refused)) => {
-            let path: Vec<String> = refused.path.split('.').map(str::to_owned).collect();
-            Fault::new(node.line_of(&path), format!("plan: {refused}"))
+            Fault::new(node.line_of(&refused.segments), format!("plan: {refused}"))
         }
         StartError::Refused(error) => Fault::new(scenario.plan_line, format!("plan: {error}")),
     }

@@ -8,6 +8,6 @@ pub use answer::{
     answered_extend, answered_release, answered_reserve, answered_time,
 };
 pub use order::{
-    Balances, balances, charge, check, commit, extend, id_required, no_operation,
+    Balances, as_sent, balances, charge, check, commit, extend, id_required, no_operation,
     operations_counted, reserve,
 };

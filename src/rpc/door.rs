@@ -32,8 +32,8 @@ impl Door {
     }
 
     /// The vitals it looks at.
-    pub(super) fn vitals(&self) -> Arc<Vitals> {
-        Arc::clone(&self.vitals)
+    pub(super) fn vitals(&self) -> &Arc<Vitals> {
+        &self.vitals
     }
 
     /// Whether a call may come in now, and how long it may take.

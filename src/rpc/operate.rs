@@ -3,19 +3,21 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::engine::Engine;
-use crate::engine::answer::Decision;
+use crate::engine::answer::{Decision, EngineError};
 use crate::engine::order::Of;
 use crate::rpc::status::{Refusal, outcome};
 use crate::rpc::{convert, pb};
 use crate::world::clock::Clock;
-use crate::world::vitals::Vitals;
+use crate::world::vitals::{Phase, Vitals};
 
 /// Reserve.
 pub(super) fn reserve(
     engine: &Engine,
     wire: &pb::ReserveRequest,
 ) -> Result<pb::ReserveResponse, Refusal> {
-    let decision = engine.reserve(&convert::reserve(wire)?)?;
+    let decision = engine
+        .reserve(&convert::reserve(wire)?)
+        .map_err(|error| convert::as_sent(error, wire.cost.as_ref()))?;
     Ok(convert::answered_reserve(&granted(decision)?))
 }
 
@@ -51,7 +53,9 @@ pub(super) fn charge(
     engine: &Engine,
     wire: &pb::ChargeRequest,
 ) -> Result<pb::ChargeResponse, Refusal> {
-    let decision = engine.charge(&convert::charge(wire)?)?;
+    let decision = engine
+        .charge(&convert::charge(wire)?)
+        .map_err(|error| convert::as_sent(error, wire.cost.as_ref()))?;
     Ok(convert::answered_charge(&granted(decision)?))
 }
 
@@ -60,7 +64,9 @@ pub(super) fn check(
     engine: &Engine,
     wire: &pb::CheckRequest,
 ) -> Result<pb::CheckResponse, Refusal> {
-    let checked = engine.check(&convert::check(wire)?)?;
+    let checked = engine
+        .check(&convert::check(wire)?)
+        .map_err(|error| convert::as_sent(error, wire.cost.as_ref()))?;
     Ok(convert::answered_check(&checked))
 }
 
@@ -104,12 +110,13 @@ pub(super) fn batch(
     operations.iter().enumerate().map(one).collect()
 }
 
-/// Runs work that must not take its thread down: a panic is logged, counted, and answered as a defect.
+/// Runs work that must not take its thread down: a panic is logged, counted, and answered as a defect. Once something
+/// could not be recorded, the process counts as failed.
 pub(super) fn guarded<A>(
     vitals: &Vitals,
     work: impl FnOnce() -> Result<A, Refusal>,
 ) -> Result<A, Refusal> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+    let result = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
         vitals.count_panic();
         let text = panic
             .downcast_ref::<String>()
@@ -120,7 +127,11 @@ pub(super) fn guarded<A>(
             "a request ended in a panic"
         );
         Err(Refusal::Broken)
-    })
+    });
+    if let Err(Refusal::Failed(EngineError::Unrecorded)) = result {
+        vitals.enter(Phase::Failed);
+    }
+    result
 }
 
 fn operate(engine: &Engine, operation: &pb::Operation) -> Result<pb::outcome::Result, Refusal> {

@@ -15,13 +15,14 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 pub use listen::StartError;
-pub use router::Router;
 
 use crate::rpc::door::Door;
 use crate::rpc::pb::quota_service_server::QuotaService;
 use crate::rpc::quota::{Parts, Quota};
+use crate::world::clock::Clock;
 use crate::world::vitals::{Phase, Vitals};
 use listen::{Acceptor, Listeners};
+use router::Router;
 use worker::Worker;
 
 /// Streams in flight on one connection. More are refused by HTTP/2 itself.
@@ -80,33 +81,27 @@ impl DataPlane {
     /// Listens, and serves `QuotaService` over these parts, health and reflection. Until the vitals are
     /// [`Phase::Ready`], calls are answered `UNAVAILABLE`.
     pub fn start(settings: &Settings, parts: Parts) -> Result<Self, StartError> {
-        let clock = Arc::clone(&parts.clock);
-        let vitals = Arc::clone(&parts.vitals);
-        let door = Door::new(Arc::clone(&vitals), clock);
-        Self::serve(settings, Router::new(Quota::new(parts), door), vitals)
+        let (vitals, clock) = (Arc::clone(&parts.vitals), Arc::clone(&parts.clock));
+        Self::start_with(settings, Quota::new(parts), vitals, clock)
     }
 
-    /// The same with another implementation of the service, such as one that answers a constant, for comparisons.
-    pub fn start_with<S: QuotaService>(
+    /// The same with another implementation of the service, such as one that answers a constant, for comparisons. Each
+    /// thread has a clone of its own.
+    pub fn start_with<S: QuotaService + Clone>(
         settings: &Settings,
         service: S,
         vitals: Arc<Vitals>,
-        clock: Arc<dyn crate::world::clock::Clock>,
-    ) -> Result<Self, StartError> {
-        let door = Door::new(Arc::clone(&vitals), clock);
-        Self::serve(settings, Router::new(service, door), vitals)
-    }
-
-    fn serve<S: QuotaService>(
-        settings: &Settings,
-        router: Router<S>,
-        vitals: Arc<Vitals>,
+        clock: Arc<dyn Clock>,
     ) -> Result<Self, StartError> {
         let listeners = Listeners::bind(settings)?;
         let address = listeners.address();
         let closing = watch::Sender::new(Closing::No);
         let workers = (0..settings.threads.get())
-            .map(|index| Worker::start(index, router.clone(), &vitals, closing.subscribe()))
+            .map(|index| {
+                let door = Door::new(Arc::clone(&vitals), Arc::clone(&clock));
+                let router = Router::new(service.clone(), door);
+                Worker::start(index, router, &vitals, closing.subscribe())
+            })
             .collect::<Result<Vec<_>, _>>()?;
         let doors = workers.iter().map(Worker::entrance).collect();
         let acceptor = Acceptor::start(listeners, doors, closing.subscribe())?;
@@ -124,12 +119,10 @@ impl DataPlane {
         self.address
     }
 
-    /// Open connections.
-    pub fn connections(&self) -> usize {
-        self.workers
-            .iter()
-            .map(|worker| worker.connections.load(Ordering::Relaxed))
-            .sum()
+    /// Open connections of each thread.
+    pub fn connections(&self) -> Vec<usize> {
+        let connections = |worker: &Worker| worker.connections.load(Ordering::Relaxed);
+        self.workers.iter().map(connections).collect()
     }
 
     /// Ends: health says NOT_SERVING and new calls are answered `UNAVAILABLE`; the listeners close; what is in flight is
@@ -144,7 +137,11 @@ impl DataPlane {
             }
         };
         let is_done = tokio::time::timeout(limit, all).await.is_ok();
-        let cut = if is_done { 0 } else { self.connections() };
+        let cut = if is_done {
+            0
+        } else {
+            self.connections().into_iter().sum()
+        };
         self.close(Closing::Now);
         cut
     }

@@ -125,6 +125,15 @@ impl Vitals {
             .collect()
     }
 
+    /// How often each thread gave a sign.
+    pub fn beats(&self) -> Vec<u64> {
+        self.pulses
+            .lock()
+            .iter()
+            .map(|pulse| pulse.beats())
+            .collect()
+    }
+
     /// Whether a restart would mend nothing: no thread is stuck, and nothing has failed.
     pub fn is_alive(&self) -> bool {
         self.phase() != Phase::Failed && self.stuck().is_empty()

@@ -85,7 +85,7 @@ const BANS: &[(&[&str], Where, &str)] = &[
 ];
 
 /// Checks a Rust file: `all` its words, and those of `product` that are under no `#[cfg(test)]`.
-pub fn check(path: &str, all: &[Token<'_>], product: &[Token<'_>]) -> Vec<String> {
+pub(crate) fn check(path: &str, all: &[Token<'_>], product: &[Token<'_>]) -> Vec<String> {
     let in_product = path.starts_with("src/");
     let mut problems = Vec::new();
     for &(words, holds, instead) in BANS {

@@ -3,7 +3,7 @@
 use super::floors::floor;
 
 /// About 300 lines is a good file; more than this is two files.
-pub const LINES_MAX: usize = 500;
+pub(crate) const LINES_MAX: usize = 500;
 
 /// Paths of one machine. Written apart, so that this file does not name them.
 const MACHINE_PATHS: [&str; 5] = [
@@ -15,14 +15,14 @@ const MACHINE_PATHS: [&str; 5] = [
 ];
 
 /// A file is short enough to be read at once.
-pub fn length(path: &str, text: &str) -> Option<String> {
+pub(crate) fn length(path: &str, text: &str) -> Option<String> {
     let lines = text.lines().count();
     (lines > LINES_MAX)
         .then(|| format!("{path} has {lines} lines, more than {LINES_MAX}; split it"))
 }
 
 /// A file names no path of the machine that it was written on.
-pub fn machine_paths(path: &str, text: &str) -> Vec<String> {
+pub(crate) fn machine_paths(path: &str, text: &str) -> Vec<String> {
     let named = |line: &str| MACHINE_PATHS.iter().find(|it| line.contains(**it)).copied();
     let lines = text
         .lines()
@@ -34,14 +34,14 @@ pub fn machine_paths(path: &str, text: &str) -> Vec<String> {
 }
 
 /// Every module says first what it is for.
-pub fn documented(path: &str, text: &str) -> Option<String> {
+pub(crate) fn documented(path: &str, text: &str) -> Option<String> {
     let first = text.lines().next().unwrap_or_default();
     (!first.starts_with("//! "))
         .then(|| format!("{path}: the first line must say what the module is for, after `//!`"))
 }
 
 /// `src/lib.rs` declares the parts from the lowest floor up.
-pub fn reading_order(lib: &str) -> Vec<String> {
+pub(crate) fn reading_order(lib: &str) -> Vec<String> {
     let declared = lib
         .lines()
         .filter_map(|line| line.trim().strip_prefix("pub mod ")?.strip_suffix(';'));
@@ -63,7 +63,7 @@ pub fn reading_order(lib: &str) -> Vec<String> {
 }
 
 /// Every `cargo` command that a document shows in a block of commands is run by `.ci/run`: up to its ` -- `.
-pub fn commands_run(path: &str, document: &str, ci: &str) -> Vec<String> {
+pub(crate) fn commands_run(path: &str, document: &str, ci: &str) -> Vec<String> {
     let mut inside = false;
     let mut problems = Vec::new();
     for (index, line) in document.lines().enumerate() {

@@ -4,7 +4,7 @@ use super::source::{Token, after_bracket, follows};
 
 /// The parts of the crate from the lowest floor up. The top floor is in order: `config` reads files, `app` puts the
 /// parts together, `cli` is on top of both.
-pub const FLOORS: &[&[&str]] = &[
+pub(crate) const FLOORS: &[&[&str]] = &[
     &["domain", "world"],
     &["engine"],
     &["storage", "fleet", "notify"],
@@ -38,7 +38,7 @@ const NOT_IN_DOMAIN: &[&str] = &[
 ];
 
 /// The floor of a part.
-pub fn floor(part: &str) -> Option<usize> {
+pub(crate) fn floor(part: &str) -> Option<usize> {
     FLOORS.iter().position(|parts| parts.contains(&part))
 }
 
@@ -48,7 +48,7 @@ fn modules(path: &str) -> Vec<&str> {
 }
 
 /// Checks the paths that a file under `src/` uses; `path` is relative to `src/`.
-pub fn check(path: &str, tokens: &[Token<'_>]) -> Vec<String> {
+pub(crate) fn check(path: &str, tokens: &[Token<'_>]) -> Vec<String> {
     if matches!(path, "lib.rs" | "main.rs") {
         return Vec::new();
     }

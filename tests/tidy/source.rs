@@ -1,7 +1,7 @@
 //! Rust source as the rules see it: without comments and texts, cut into words.
 
 /// The same text with comments, texts and characters blanked out; lines stay where they are.
-pub fn bare(text: &str) -> String {
+pub(crate) fn bare(text: &str) -> String {
     let chars: Vec<char> = text.chars().collect();
     let mut bare = String::with_capacity(text.len());
     let mut at = 0;
@@ -89,13 +89,13 @@ fn is_word(c: char) -> bool {
 
 /// One word or sign, with its line from 1 on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Token<'a> {
-    pub text: &'a str,
-    pub line: usize,
+pub(crate) struct Token<'a> {
+    pub(crate) text: &'a str,
+    pub(crate) line: usize,
 }
 
 /// The words and signs of bare source; `::` is one sign.
-pub fn tokens(bare: &str) -> Vec<Token<'_>> {
+pub(crate) fn tokens(bare: &str) -> Vec<Token<'_>> {
     let mut tokens = Vec::new();
     for (index, line) in bare.lines().enumerate() {
         let mut rest = line.trim_start();
@@ -119,7 +119,7 @@ pub fn tokens(bare: &str) -> Vec<Token<'_>> {
 }
 
 /// Whether these words and signs follow each other from here on.
-pub fn follows(tokens: &[Token<'_>], words: &[&str]) -> bool {
+pub(crate) fn follows(tokens: &[Token<'_>], words: &[&str]) -> bool {
     tokens.len() >= words.len()
         && tokens
             .iter()
@@ -128,7 +128,7 @@ pub fn follows(tokens: &[Token<'_>], words: &[&str]) -> bool {
 }
 
 /// The index after the bracket that closes the one at `open`.
-pub fn after_bracket(tokens: &[Token<'_>], open: usize) -> usize {
+pub(crate) fn after_bracket(tokens: &[Token<'_>], open: usize) -> usize {
     let mut depth = 0_usize;
     for (index, token) in tokens.iter().enumerate().skip(open) {
         match token.text {
@@ -144,7 +144,7 @@ pub fn after_bracket(tokens: &[Token<'_>], open: usize) -> usize {
 }
 
 /// The words and signs that are not under `#[cfg(test)]`, and the names of files that are: `#[cfg(test)] mod NAME;`.
-pub fn without_tests<'a>(tokens: &[Token<'a>]) -> (Vec<Token<'a>>, Vec<&'a str>) {
+pub(crate) fn without_tests<'a>(tokens: &[Token<'a>]) -> (Vec<Token<'a>>, Vec<&'a str>) {
     const MARK: [&str; 7] = ["#", "[", "cfg", "(", "test", ")", "]"];
     let (mut kept, mut test_files, mut at) = (Vec::new(), Vec::new(), 0);
     while at < tokens.len() {

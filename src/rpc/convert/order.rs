@@ -129,6 +129,20 @@ pub fn no_operation() -> EngineError {
     }
 }
 
+/// The engine knows one place for an operation; the message has two. Names the one that was sent.
+pub fn as_sent(error: EngineError, cost: Option<&pb::Cost>) -> EngineError {
+    match error {
+        EngineError::Invalid {
+            field: "cost.usage.operation",
+            problem,
+        } if cost.is_some_and(|cost| !cost.operation.is_empty()) => EngineError::Invalid {
+            field: "cost.operation",
+            problem,
+        },
+        other => other,
+    }
+}
+
 fn id_optional(field: &'static str, bytes: &[u8]) -> Result<Option<Id>, EngineError> {
     if bytes.is_empty() {
         return Ok(None);

@@ -2,7 +2,9 @@
 
 use std::convert::Infallible;
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::{Request, Response};
@@ -16,15 +18,16 @@ use tower::{Service, ServiceExt};
 use crate::rpc::door::{Door, Timed};
 use crate::rpc::health::{self, HealthService};
 use crate::rpc::pb::quota_service_server::{QuotaService, QuotaServiceServer};
+use crate::rpc::status::{self, Refusal};
 use crate::rpc::{REQUEST_BYTES_MAX, pb};
 
 type Reflection = BoxCloneSyncService<Request<Incoming>, Response<Body>, Infallible>;
 type Call = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
 
-/// All services of the data plane.
-pub struct Router<S> {
+/// All services of the data plane, for one thread: nothing that requests count up and down is shared between threads.
+pub(super) struct Router<S> {
     quota: QuotaServiceServer<S>,
-    door: Door,
+    door: Arc<Door>,
     health: HealthServer<HealthService>,
     reflection: Option<Reflection>,
 }
@@ -33,7 +36,7 @@ impl<S> Clone for Router<S> {
     fn clone(&self) -> Self {
         Self {
             quota: self.quota.clone(),
-            door: self.door.clone(),
+            door: Arc::clone(&self.door),
             health: self.health.clone(),
             reflection: self.reflection.clone(),
         }
@@ -42,23 +45,32 @@ impl<S> Clone for Router<S> {
 
 impl<S: QuotaService> Router<S> {
     pub(super) fn new(service: S, door: Door) -> Self {
-        let health = health::service(door.vitals());
+        let health = health::service(Arc::clone(door.vitals()));
         Self {
             quota: QuotaServiceServer::new(service).max_decoding_message_size(REQUEST_BYTES_MAX),
-            door,
+            door: Arc::new(door),
             health,
             reflection: reflection(),
         }
     }
 
     fn quota(&self, mut request: Request<Incoming>) -> Answer {
-        match self.door.admit(request.headers()) {
-            Ok(None) => Answer::Called(self.quota.clone().call(request)),
+        let left = match self.door.admit(request.headers()) {
+            Ok(None) => None,
             Ok(Some((deadline, left))) => {
                 request.extensions_mut().insert(deadline);
-                Answer::Timed(Timed::new(self.quota.clone().call(request), left))
+                Some(left)
             }
-            Err(status) => Answer::refused(status),
+            Err(status) => return Answer::Refused(Some(status.into_http())),
+        };
+        let call = self.quota.clone().call(request);
+        let guarded = Guarded {
+            call,
+            door: Arc::clone(&self.door),
+        };
+        match left {
+            None => Answer::Guarded(guarded),
+            Some(left) => Answer::Timed(Timed::new(guarded, left)),
         }
     }
 }
@@ -80,27 +92,26 @@ impl<S: QuotaService> hyper::service::Service<Request<Incoming>> for Router<S> {
             Some(reflection) if path.starts_with("/grpc.reflection.") => {
                 Answer::Called(Box::pin(reflection.clone().oneshot(request)))
             }
-            _ => Answer::refused(Status::unimplemented(
-                "no such service here; quotad.v1.QuotaService, grpc.health.v1.Health and reflection are",
-            )),
+            _ => {
+                let status = Status::unimplemented(
+                    "no such service here; quotad.v1.QuotaService, grpc.health.v1.Health and reflection are",
+                );
+                Answer::Refused(Some(status.into_http()))
+            }
         }
     }
 }
 
 /// The answer to one request, on its way.
-pub enum Answer {
+pub(super) enum Answer {
     /// Refused at the door.
     Refused(Option<Response<Body>>),
-    /// In the hands of a service.
+    /// In the hands of health or reflection.
     Called(Call),
+    /// In the hands of the quota service.
+    Guarded(Guarded),
     /// The same, for a caller who waits only so long.
-    Timed(Timed<Call>),
-}
-
-impl Answer {
-    fn refused(status: Status) -> Self {
-        Self::Refused(Some(status.into_http()))
-    }
+    Timed(Timed<Guarded>),
 }
 
 impl Future for Answer {
@@ -110,10 +121,31 @@ impl Future for Answer {
         match self.get_mut() {
             Self::Refused(response) => Poll::Ready(Ok(response.take().unwrap_or_default())),
             Self::Called(call) => call.as_mut().poll(context),
+            Self::Guarded(call) => Pin::new(call).poll(context),
             Self::Timed(call) => Pin::new(call)
                 .poll(context)
                 .map(|answer| answer.unwrap_or_else(|late| Ok(late.into_http()))),
         }
+    }
+}
+
+/// A call whose panic ends only itself, also while it decodes and encodes.
+pub(super) struct Guarded {
+    call: Call,
+    door: Arc<Door>,
+}
+
+impl Future for Guarded {
+    type Output = Result<Response<Body>, Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let call = &mut self.call;
+        let polled = catch_unwind(AssertUnwindSafe(|| call.as_mut().poll(context)));
+        polled.unwrap_or_else(|_| {
+            self.door.vitals().count_panic();
+            tracing::error!("a call ended in a panic");
+            Poll::Ready(Ok(status::status(&Refusal::Broken).into_http()))
+        })
     }
 }
 

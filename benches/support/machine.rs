@@ -1,0 +1,85 @@
+//! Where things run, and what they cost: cores, CPU time, the machine's name, medians.
+
+use std::fmt;
+
+use rustix::thread::{CpuSet, sched_setaffinity};
+
+/// Keeps this thread, and those it starts, on one core. On a machine with one core both sides share it, and it is said.
+pub fn pin(core: usize) {
+    let mut set = CpuSet::new();
+    set.set(core);
+    if let Err(error) = sched_setaffinity(None, &set) {
+        println!("note: core {core} cannot be had ({error}); figures wander more");
+    }
+}
+
+/// Nanoseconds of CPU that all threads of a process have used.
+pub fn cpu_ns(process: u32) -> u64 {
+    let tasks = std::fs::read_dir(format!("/proc/{process}/task")).expect("the server lives");
+    let of = |task: std::fs::DirEntry| {
+        // A thread may end between the two reads; then it uses nothing any more.
+        let text = std::fs::read_to_string(task.path().join("schedstat")).ok()?;
+        text.split_whitespace().next()?.parse::<u64>().ok()
+    };
+    tasks.flatten().filter_map(of).sum()
+}
+
+/// The processor, the cores and the kernel, in a line.
+pub fn name() -> String {
+    let read = |path| std::fs::read_to_string(path).unwrap_or_default();
+    let info = read("/proc/cpuinfo");
+    let model = info
+        .lines()
+        .find_map(|line| line.strip_prefix("model name"))
+        .map_or("unknown processor", |rest| {
+            rest.trim_start_matches([' ', '\t', ':'])
+        });
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let kernel = read("/proc/sys/kernel/osrelease");
+    format!("{model}, {cores} cores, Linux {}", kernel.trim())
+}
+
+/// Repetitions of one figure.
+#[derive(Default)]
+pub struct Figure(Vec<f64>);
+
+impl Figure {
+    /// One more repetition.
+    pub fn add(&mut self, value: f64) {
+        self.0.push(value);
+        self.0.sort_by(f64::total_cmp);
+    }
+
+    /// The middle one.
+    pub fn median(&self) -> f64 {
+        let middle = self.0.len() / 2;
+        if self.0.len() % 2 == 1 {
+            self.0[middle]
+        } else {
+            f64::midpoint(self.0[middle - 1], self.0[middle])
+        }
+    }
+}
+
+impl fmt::Display for Figure {
+    /// `median (min to max)`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Some(min), Some(max)) = (self.0.first(), self.0.last()) else {
+            return f.write_str("no repetitions");
+        };
+        write!(f, "{:8.2} ({min:.2} to {max:.2})", self.median())
+    }
+}
+
+/// A figure beside its goal and aim, both upper bounds.
+pub fn against(name: &str, figure: &Figure, unit: &str, goal: f64, aim: f64) {
+    let median = figure.median();
+    let verdict = if median <= aim {
+        "reaches the aim"
+    } else if median <= goal {
+        "reaches the goal"
+    } else {
+        "MISSES the goal"
+    };
+    println!("{name:<58} {figure} {unit}; goal {goal}, aim {aim}: {verdict}");
+}
