@@ -59,9 +59,11 @@ impl Generator {
             Theme::Trials,
             Theme::Extensions,
             Theme::Extensions,
+            Theme::Extensions,
             Theme::Shadow,
             Theme::Shrinking,
             Theme::Shrinking,
+            Theme::Boundaries,
             Theme::Boundaries,
             Theme::Boundaries,
             Theme::Boundaries,
@@ -72,6 +74,7 @@ impl Generator {
         };
         let organizations = match theme {
             Theme::Trials => 3,
+            Theme::Boundaries | Theme::Extensions => 1,
             _ => chance.pick(&[1, 1, 2, 3]),
         };
         Self {
@@ -138,7 +141,7 @@ impl Generator {
         let second = Duration::from_secs(1);
         let quiet = reference.expiries.is_empty();
         let to = match chance.below(24) {
-            0..20 if self.theme == Theme::Boundaries && chance.percent(30) => {
+            0..20 if self.theme == Theme::Boundaries && chance.percent(60) => {
                 let left = end.since(now);
                 if quiet && left > Duration::from_secs(3_600) {
                     end.minus(second * u32::try_from(chance.between(1, 2_000)).expect("small"))
@@ -146,6 +149,7 @@ impl Generator {
                     end
                 }
             }
+            0..12 if self.theme == Theme::Shrinking && quiet => next,
             0..2 => now.plus(Duration::from_nanos(1)),
             2..5 => now.plus(second * u32::try_from(chance.between(1, 90)).expect("small")),
             5..8 => next,
@@ -205,7 +209,7 @@ impl Generator {
             4..8 => available + 1,
             8..11 => chance.between(1, available.max(1)),
             11..13 => chance.between(1, 2 * available + 4),
-            13 if shadow => Credits::MAX.get() - chance.below(30),
+            13 | 14 if shadow => Credits::MAX.get() - chance.below(30),
             _ => chance.between(1, (available / 3).max(2)),
         }
     }
@@ -274,19 +278,19 @@ impl Generator {
                 }
             }
             43..57 => self.commit(chance, reference, who),
-            57..62 => match self.hold(chance, reference) {
+            57..63 => match self.hold(chance, reference) {
                 Some(id) => Order::Release { id },
                 None => self.reserve(chance, reference, who),
             },
-            62..69 => self.extend(chance, reference, who),
+            63..69 => self.extend(chance, reference, who),
             69..73 => Order::Balance {
                 organization,
                 whose: whose(chance),
             },
             73..81 => self.plan(chance, reference),
-            81..84 => self.request(chance, organization),
+            81..84 => self.request(chance, reference, organization),
             84..87 if self.theme == Theme::Extensions => Order::RequestExtension { organization },
-            84..87 => self.trial(chance, organization),
+            84..87 => self.trial(chance, reference, organization),
             87..89 => {
                 let credits = i64::try_from(chance.between(1, 25)).expect("small");
                 Order::Adjust {
@@ -303,19 +307,38 @@ impl Generator {
         (order, true)
     }
 
-    fn request(&self, chance: &mut Chance, organization: &'static str) -> Order {
+    fn request(
+        &self,
+        chance: &mut Chance,
+        reference: &Reference,
+        organization: &'static str,
+    ) -> Order {
         match self.theme {
-            Theme::Trials => self.trial(chance, organization),
+            Theme::Trials => self.trial(chance, reference, organization),
             _ if chance.percent(70) => Order::RequestExtension { organization },
-            _ => self.trial(chance, organization),
+            _ => self.trial(chance, reference, organization),
         }
     }
 
-    fn trial(&self, chance: &mut Chance, organization: &'static str) -> Order {
+    fn trial(
+        &self,
+        chance: &mut Chance,
+        reference: &Reference,
+        organization: &'static str,
+    ) -> Order {
         let user = chance.pick(&USERS);
-        match chance.percent(50) {
-            true => Order::StartTrial { organization, user },
-            false => Order::RenewTrial { organization, user },
+        let trials = reference
+            .organizations
+            .get(organization)
+            .map(|it| &it.trials);
+        let ended = |user: &&&str| {
+            let last = trials.and_then(|it| it.get(**user)?.last());
+            last.is_some_and(|last| last.until <= reference.now)
+        };
+        match (USERS.iter().find(ended), chance.below(10)) {
+            (Some(user), 0..6) => Order::RenewTrial { organization, user },
+            (_, 0..8) => Order::StartTrial { organization, user },
+            _ => Order::RenewTrial { organization, user },
         }
     }
 

@@ -96,6 +96,7 @@ impl Planner {
                 plan.extension.delay = Duration::from_secs(chance.pick(&[0, 1, 60]));
                 plan.extension.per_cycle = 3;
                 plan.extension.per_year = 12;
+                plan.excess = excess(chance).max(excess(chance));
             }
             Theme::Shadow if chance.percent(85) => plan.enforcement = Enforcement::Shadow,
             Theme::Trials => {
@@ -104,8 +105,23 @@ impl Planner {
                 plan.trial.renewals = 2;
                 plan.trial.credits = credits(chance.between(3, 15));
             }
-            Theme::Shrinking if !plan.grants.is_empty() && chance.percent(25) => {
-                plan.grants.pop();
+            Theme::Shrinking => {
+                if plan.grants.len() > 1 && chance.percent(25) {
+                    plan.grants.pop();
+                }
+                let kind = GrantKind::Contract {
+                    credits: credits(chance.between(5, 20)),
+                    rollover: None,
+                };
+                let always = Grant {
+                    kind,
+                    valid_from: None,
+                    valid_until: None,
+                };
+                match plan.grants.first_mut() {
+                    Some(first) => *first = always,
+                    None => plan.grants.push(always),
+                }
             }
             Theme::Boundaries => {
                 plan.calendar.rule = Rule::Days {
@@ -206,7 +222,18 @@ impl Planner {
 
     fn change_one(&self, chance: &mut Chance, terms: &mut OrganizationPlan) {
         match chance.below(24) {
-            0..5 => {
+            0..3 => {
+                let mut allocated = terms.environments.values_mut();
+                if let Some(environment) = allocated.find(|it| it.allocation.get() > 1) {
+                    let allocation = environment.allocation.get();
+                    let rises = self.theme == Theme::Extensions && chance.percent(70);
+                    environment.allocation = credits(match rises {
+                        true => allocation + chance.between(1, 5),
+                        false => chance.between(1, allocation - 1),
+                    });
+                }
+            }
+            3..5 => {
                 terms
                     .environments
                     .insert(chance.pick(&ENVIRONMENTS).into(), environment(chance));
