@@ -66,13 +66,14 @@ pub fn from_value(value: impl Borrow<Value>) -> Result<Plan, ConfigError> {
     parse_with(&format!("{:#}", value.borrow()), INLINE, &Variables::off())
 }
 
-/// Merges a partial plan into a plan (RFC 7386): mappings merge, `null` removes, everything else replaces.
+/// Merges a partial plan into a plan (RFC 7386): mappings merge, `null` removes, everything else replaces; and a mapping
+/// whose `mode` or `kind` changes starts anew.
 pub fn merge_patch(target: &mut Value, patch: &Value) {
     let Value::Object(changes) = patch else {
         *target = patch.clone();
         return;
     };
-    if !target.is_object() {
+    if !target.is_object() || becomes_another(target, changes) {
         *target = Value::Object(serde_json::Map::new());
     }
     let Value::Object(entries) = target else {
@@ -85,6 +86,16 @@ pub fn merge_patch(target: &mut Value, patch: &Value) {
             merge_patch(entries.entry(key.clone()).or_insert(Value::Null), change);
         }
     }
+}
+
+/// Whether a change makes something of another kind: `overage` of another `mode`, `cycle` of another `kind`. What the
+/// old kind was told means nothing to the new one, so it goes; RFC 7386 by itself would keep it.
+fn becomes_another(target: &Value, changes: &serde_json::Map<String, Value>) -> bool {
+    let differs = |tag: &&str| match (target.get(tag), changes.get(*tag)) {
+        (Some(old), Some(new)) => old != new,
+        _ => false,
+    };
+    ["mode", "kind"].iter().any(differs)
 }
 
 /// Why a plan that is well-formed was not accepted, with its place in the text.

@@ -195,6 +195,22 @@ fn a_partial_plan_merges_and_null_removes() {
             json!({"a": {"b": 2}}),
         ),
         (json!({"a": 1}), json!([1]), json!([1])),
+        // Beyond RFC 7386: another kind of thing starts anew.
+        (
+            json!({"overage": {"mode": "soft", "extra": 5}}),
+            json!({"overage": {"mode": "hard"}}),
+            json!({"overage": {"mode": "hard"}}),
+        ),
+        (
+            json!({"overage": {"mode": "soft", "extra": 5}}),
+            json!({"overage": {"extra": 7}}),
+            json!({"overage": {"mode": "soft", "extra": 7}}),
+        ),
+        (
+            json!({"cycle": {"kind": "month", "anchor_day": 5}}),
+            json!({"cycle": {"kind": "days", "days": 28}}),
+            json!({"cycle": {"kind": "days", "days": 28}}),
+        ),
     ] {
         let mut target = target;
         merge_patch(&mut target, &patch);
