@@ -3,6 +3,7 @@
 //! By itself it prints what a stock call costs here; `benches/rpc.rs` runs it beside quotad.
 #![allow(
     dead_code,
+    clippy::disallowed_methods,
     unreachable_pub,
     clippy::cast_precision_loss,
     missing_docs,

@@ -1,8 +1,7 @@
 //! P7: what a Reserve and its Commit cost in the engine, with all rules and without gRPC.
-// A benchmark measures time; nothing else may read a raw clock.
-#![allow(clippy::disallowed_methods)]
 #![allow(
     dead_code,
+    clippy::disallowed_methods,
     unreachable_pub,
     clippy::cast_precision_loss,
     missing_docs,

@@ -2,6 +2,7 @@
 //! answers a constant. Server on core 0, client on core 1, taken in turns.
 #![allow(
     dead_code,
+    clippy::disallowed_methods,
     unreachable_pub,
     clippy::cast_precision_loss,
     missing_docs,

@@ -193,11 +193,7 @@ impl Shard {
 
     fn hold(&mut self, held: &Held) {
         self.draw(&held.place, 0, signed(held.amount), held.trial, held.share);
-        self.with(held.place.organization, |it| {
-            if let Some(book) = it.book_mut(held.place.book) {
-                book.refer(held.place.environment, held.place.user);
-            }
-        });
+        self.refer(&held.place);
         let mut row = Row::settled(held.tag, State::Open, held.place, held.amount, held.expires);
         row.held = held.amount;
         row.sequence = held.sequence;
@@ -357,11 +353,17 @@ impl Shard {
         self.holds.remember(slot, at);
         if is_new {
             count(&self.shared.stats.settled);
-            self.with(place.organization, |it| {
-                if let Some(book) = it.book_mut(place.book) {
-                    book.refer(place.environment, place.user);
-                }
-            });
+            self.refer(&place);
+        }
+    }
+
+    /// A remembered request counts in a cell, which is there: its credits were just drawn in it.
+    fn refer(&mut self, place: &Place) {
+        let organization = self
+            .organizations
+            .get_mut(place.organization.index as usize);
+        if let Some(book) = organization.and_then(|it| it.book_mut(place.book)) {
+            book.refer(place.environment, place.user);
         }
     }
 

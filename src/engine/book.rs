@@ -252,43 +252,36 @@ impl Book {
         let Some(environment_row) = self.environments.get_mut(environment) else {
             return;
         };
-        if !row.cells.iter().any(|cell| cell.environment == environment) {
-            row.cells.push(Cell {
-                environment,
-                ..Cell::default()
-            });
-            environment_row.cells += 1;
-            self.cells += 1;
-        }
-        let Some(cell) = row
+        let place = match row
             .cells
-            .iter_mut()
-            .find(|cell| cell.environment == environment)
-        else {
-            return;
+            .iter()
+            .position(|it| it.environment == environment)
+        {
+            Some(place) => place,
+            None => {
+                row.cells.push(Cell {
+                    environment,
+                    ..Cell::default()
+                });
+                environment_row.cells += 1;
+                self.cells += 1;
+                row.cells.len() - 1
+            }
         };
-        let totals = &mut self.totals;
+        let (cell, totals) = (&mut row.cells[place], &mut self.totals);
         add(&mut cell.used, used);
         add(&mut cell.held, held);
         if trial {
-            for (counter, by) in [
-                (&mut cell.trial_used, used),
-                (&mut cell.trial_held, held),
-                (&mut totals.trial_used, used),
-                (&mut totals.trial_held, held),
-            ] {
-                add(counter, by);
-            }
+            add(&mut cell.trial_used, used);
+            add(&mut cell.trial_held, held);
+            add(&mut totals.trial_used, used);
+            add(&mut totals.trial_held, held);
             return;
         }
-        for (counter, by) in [
-            (&mut totals.used, used),
-            (&mut totals.held, held),
-            (&mut row.used, used),
-            (&mut row.held, held),
-        ] {
-            add(counter, by);
-        }
+        add(&mut totals.used, used);
+        add(&mut totals.held, held);
+        add(&mut row.used, used);
+        add(&mut row.held, held);
         totals.allocation_drawn -= environment_row.drawn().min(environment_row.allocation);
         add(&mut environment_row.used, used);
         add(&mut environment_row.held, held);
@@ -303,7 +296,6 @@ impl Book {
 
     /// A remembered hold or charge counts in this cell from now on.
     pub(super) fn refer(&mut self, environment: u32, user: u32) {
-        self.shift(environment, user, 0, 0, false);
         self.references += 1;
         if let Some(cell) = self.cell_mut(environment, user) {
             cell.references += 1;

@@ -6,7 +6,7 @@ use crate::domain::plan::Enforcement;
 use crate::domain::rates::Class;
 
 use super::Engine;
-use super::answer::{Decision, EngineError, Reserved};
+use super::answer::{Decision, Denial, EngineError, Reserved};
 use super::denial::{Refusal, precondition};
 use super::desk::{Desk, Known};
 use super::fingerprint;
@@ -15,6 +15,7 @@ use super::holds::{Row, State, hex};
 use super::order::Extend;
 use super::reserve::{check_ttl, history, other_contents, stamped};
 use super::seat::Trial;
+use super::settle::lost;
 
 impl Engine {
     /// Holds more, or longer.
@@ -32,7 +33,8 @@ impl Engine {
                     Known::New => {}
                     Known::Same(slot) => {
                         let told = desk.remembered(slot, id)?;
-                        let mut reserved = desk.reserved(&told, told.granted, told.granted_expires);
+                        let mut reserved =
+                            desk.reserved(&told, told.granted, told.granted_expires)?;
                         reserved.id = order.id;
                         return Ok(Decision::Granted(reserved));
                     }
@@ -61,77 +63,18 @@ impl Desk<'_> {
         order: &Extend,
         print: u64,
     ) -> Result<Decision<Reserved>, EngineError> {
-        let place = row.place;
-        let additional = if row.class == Class::Free {
-            0
-        } else {
-            order.additional.get()
+        let additional = match row.class {
+            Class::Free => 0,
+            _ => order.additional.get(),
         };
-        let Some(organization) = self
-            .shard
-            .organizations
-            .get(place.organization.index as usize)
-        else {
-            return Err(EngineError::UnknownReservation(hex(&order.id)));
+        let share = match self.judge_more(row, additional)? {
+            Ok(share) => share,
+            Err(denial) => return Ok(Decision::Denied(denial)),
         };
-        let Some(book) = organization.book(place.book) else {
-            return Err(EngineError::UnknownReservation(hex(&order.id)));
-        };
-        let is_present = organization
-            .present()
-            .is_some_and(|present| present.number == place.book);
-        if additional > 0 && !is_present {
-            return Err(precondition(
-                "the reservation belongs to a cycle that is over: it may live longer, but hold no more",
-            ));
-        }
-        let (seat, mut trial, mut route) = self.route_of_hold(row);
-        if let Trial::Pays(_, period) = trial
-            && self.now.wall >= period.terms.until
-        {
-            trial = Trial::Ended(period);
-            route.refused = Some((Reason::TrialExpired, Bound::User));
-        }
-        let mut share = seat.share_after(book, 0, 0, false, self.now.wall);
-        if additional > 0 {
-            let user = book.users.get(place.user).map_or("", |it| &it.name);
-            let environment = book
-                .environments
-                .get(place.environment)
-                .map_or("", |it| &it.name);
-            let (requested, now) = (additional, self.now);
-            let refusal = Refusal {
-                book,
-                seat: &seat,
-                route: &route,
-                trial,
-                environment,
-                user,
-                requested,
-                now,
-            };
-            match charge::decide(&route, row.class, additional, None) {
-                Ok(_) => {}
-                Err(shortfall) if organization.plan.enforcement == Enforcement::Shadow => {
-                    count(self.shared.stats.would_be_denied(shortfall.reason));
-                }
-                Err(shortfall) => {
-                    count(self.shared.stats.denied(shortfall.reason));
-                    return Ok(Decision::Denied(Box::new(refusal.denial(&shortfall))));
-                }
-            }
-            if book.room() < additional {
-                count(self.shared.stats.denied(Reason::ResourceLimit));
-                return Ok(Decision::Denied(Box::new(refusal.bound_reached())));
-            }
-            let held = i64::try_from(additional).unwrap_or(i64::MAX);
-            share = seat.share_after(book, 0, held, row.trial > 0, self.now.wall);
-            count(&self.shared.stats.granted);
-        }
-        let now = self.now.steady;
+        let at = self.now.steady;
         let expires = order
             .ttl
-            .map_or(row.expires, |ttl| row.expires.max(now.plus(ttl)));
+            .map_or(row.expires, |ttl| row.expires.max(at.plus(ttl)));
         let tag = match &order.request_id {
             Some(id) => Some(
                 self.tag(Some(id), print)
@@ -144,14 +87,71 @@ impl Desk<'_> {
             additional,
             expires,
             tag,
-            at: now,
+            at,
             share,
         }));
         let row = self.remembered(slot, &order.id)?;
-        Ok(Decision::Granted(self.reserved(
-            &row,
-            row.held,
-            row.expires,
+        let reserved = self.reserved(&row, row.held, row.expires)?;
+        Ok(Decision::Granted(reserved))
+    }
+
+    /// Whether a hold may hold more; answers the payer's share of the extension from then on.
+    fn judge_more(&self, row: &Row, more: u64) -> Result<Result<u64, Box<Denial>>, EngineError> {
+        let (book, seat, mut trial) = self.seat_of_hold(row).ok_or_else(|| lost(row))?;
+        if more == 0 {
+            return Ok(Ok(seat.share_after(book, 0, 0, false, self.now.wall)));
+        }
+        let stats = &self.shared.stats;
+        if self.now.wall >= book.span.end {
+            return Err(precondition(
+                "the reservation belongs to a cycle that is over: it may live longer, but hold no more",
+            ));
+        }
+        let mut route = book.route(&seat, trial, self.now.wall);
+        if let Trial::Pays(_, period) = trial
+            && self.now.wall >= period.terms.until
+        {
+            trial = Trial::Ended(period);
+            route.refused = Some((Reason::TrialExpired, Bound::User));
+        }
+        let user = book.users.get(row.place.user).map_or("", |it| &it.name);
+        let environment = book
+            .environments
+            .get(row.place.environment)
+            .map_or("", |it| &it.name);
+        let (seat, route, requested, now) = (&seat, &route, more, self.now);
+        let refusal = Refusal {
+            book,
+            seat,
+            route,
+            trial,
+            environment,
+            user,
+            requested,
+            now,
+        };
+        match charge::decide(route, row.class, more, None) {
+            Ok(_) => {}
+            Err(shortfall) if book.plan.enforcement == Enforcement::Shadow => {
+                count(stats.would_be_denied(shortfall.reason));
+            }
+            Err(shortfall) => {
+                count(stats.denied(shortfall.reason));
+                return Ok(Err(Box::new(refusal.denial(&shortfall))));
+            }
+        }
+        if book.room() < more {
+            count(stats.denied(Reason::ResourceLimit));
+            return Ok(Err(Box::new(refusal.bound_reached())));
+        }
+        count(&stats.granted);
+        let held = i64::try_from(more).unwrap_or(i64::MAX);
+        Ok(Ok(seat.share_after(
+            book,
+            0,
+            held,
+            row.trial > 0,
+            self.now.wall,
         )))
     }
 }

@@ -30,11 +30,8 @@ impl Engine {
                     Known::New => {}
                     Known::Same(slot) => {
                         let row = desk.remembered(slot, id)?;
-                        return Ok(Decision::Granted(desk.reserved(
-                            &row,
-                            row.granted,
-                            row.granted_expires,
-                        )));
+                        let told = desk.reserved(&row, row.granted, row.granted_expires)?;
+                        return Ok(Decision::Granted(told));
                     }
                     Known::Other => return Err(other_contents("reservation_id")),
                 }
@@ -145,7 +142,7 @@ impl Desk<'_> {
             share,
         }));
         let row = self.remembered(tag.slot, &tag.id)?;
-        Ok(Decision::Granted(self.reserved(&row, amount, expires)))
+        Ok(Decision::Granted(self.reserved(&row, amount, expires)?))
     }
 
     /// Books a charge.
@@ -195,14 +192,19 @@ impl Desk<'_> {
     }
 
     /// The answer about a hold, with how things stand now.
-    pub(super) fn reserved(&self, row: &Row, granted: u64, expires: Timestamp) -> Reserved {
-        Reserved {
+    pub(super) fn reserved(
+        &self,
+        row: &Row,
+        granted: u64,
+        expires: Timestamp,
+    ) -> Result<Reserved, EngineError> {
+        Ok(Reserved {
             id: row.id,
             granted: Credits::saturating(granted),
             expires: on_the_wall(expires, self.now),
-            standing: self.standing_of_hold(row),
+            standing: self.standing_of_hold(row)?,
             receipt: Default::default(),
-        }
+        })
     }
 
     fn charged_before(&self, slot: Slot, id: &Id) -> Result<Decision<Committed>, EngineError> {
@@ -215,7 +217,7 @@ impl Desk<'_> {
             returned: Credits::ZERO,
             overrun: Credits::saturating(overrun),
             late: false,
-            standing: self.standing_of_hold(&row),
+            standing: self.standing_of_hold(&row)?,
             receipt: Default::default(),
         }))
     }

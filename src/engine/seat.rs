@@ -69,6 +69,9 @@ impl Seat {
         } else {
             book.pool_share
         };
+        if book.extensions.is_empty() {
+            return 0;
+        }
         if trial || (used == 0 && held == 0) || sabotage::is(Fault::NoPayDown) {
             return share;
         }

@@ -5,11 +5,11 @@ use crate::domain::credits::Credits;
 use crate::domain::fact::{Fact, Id, Settled, Slot};
 use crate::domain::plan::{Enforcement, Excess};
 use crate::domain::rates::Class;
-use crate::domain::route::{Payer, Route};
 use crate::domain::time::Timestamp;
 
 use super::Engine;
 use super::answer::*;
+use super::book::Book;
 use super::denial::{Refusal, invalid, precondition};
 use super::desk::Desk;
 use super::gauges::count;
@@ -29,7 +29,7 @@ impl Engine {
             match row.state {
                 State::Open | State::Expired => desk.commit(slot, &row, amount, order.excess),
                 State::Committed { committed, .. } if committed == amount => {
-                    Ok(Decision::Granted(desk.committed(&row)))
+                    Ok(Decision::Granted(desk.committed(&row)?))
                 }
                 _ => Err(precondition(format!(
                     "reservation {}: {}",
@@ -81,7 +81,7 @@ impl Engine {
                     history(&row)
                 )));
             };
-            let standing = desk.standing_of_hold(&row);
+            let standing = desk.standing_of_hold(&row)?;
             Ok(Released {
                 returned: Credits::saturating(returned),
                 standing,
@@ -124,12 +124,8 @@ impl Desk<'_> {
         excess: Excess,
     ) -> Result<Decision<Committed>, EngineError> {
         let place = row.place;
-        let organizations = &self.shard.organizations;
-        let organization = organizations.get(place.organization.index as usize);
-        let Some(book) = organization.and_then(|it| it.book(place.book)) else {
-            return Err(EngineError::UnknownReservation(hex(&row.id)));
-        };
-        let (seat, trial, route) = self.route_of_hold(row);
+        let (book, seat, trial) = self.seat_of_hold(row).ok_or_else(|| lost(row))?;
+        let route = book.route(&seat, trial, self.now.wall);
         let beyond = amount.saturating_sub(row.held);
         let mut overrun = 0;
         if beyond > 0 {
@@ -190,11 +186,11 @@ impl Desk<'_> {
         self.shard.happen(Fact::Committed(settled));
         self.cross(&place);
         let row = self.remembered(slot, &row.id)?;
-        Ok(Decision::Granted(self.committed(&row)))
+        Ok(Decision::Granted(self.committed(&row)?))
     }
 
     /// The answer about a committed hold, with how things stand now.
-    fn committed(&self, row: &Row) -> Committed {
+    fn committed(&self, row: &Row) -> Result<Committed, EngineError> {
         let (committed, returned, overrun, late) = match row.state {
             State::Committed {
                 committed,
@@ -204,63 +200,40 @@ impl Desk<'_> {
             } => (committed, returned, overrun, late),
             _ => (0, 0, 0, false),
         };
-        Committed {
+        Ok(Committed {
             committed: Credits::saturating(committed),
             returned: Credits::saturating(returned),
             overrun: Credits::saturating(overrun),
             late,
-            standing: self.standing_of_hold(row),
+            standing: self.standing_of_hold(row)?,
             receipt: Default::default(),
-        }
+        })
     }
 
-    /// Who pays for a hold, in the cycle and the trial period that it belongs to.
-    pub(super) fn route_of_hold(&self, row: &Row) -> (Seat, Trial, Route) {
+    /// The book that a hold counts in, its seat there, and the trial period that it belongs to.
+    pub(super) fn seat_of_hold(&self, row: &Row) -> Option<(&Book, Seat, Trial)> {
+        let place = &row.place;
         let organization = self
             .shard
             .organizations
-            .get(row.place.organization.index as usize);
-        let found = organization.and_then(|it| Some((it, it.book(row.place.book)?)));
-        let Some((organization, book)) = found else {
-            // A remembered request keeps its book.
-            let nothing = Route {
-                refused: None,
-                payer: Payer::Environment,
-                pots: Default::default(),
-                drawn: 0,
-                set_aside_left: 0,
-                user_cap: None,
-                entitlement_cap: None,
-            };
-            return (Seat::default(), Trial::None, nothing);
-        };
-        let seat = book.seat_at(row.place.environment, row.place.user);
-        let user = book.users.get(row.place.user).map_or("", |it| &it.name);
+            .get(place.organization.index as usize)?;
+        let book = organization.book(place.book)?;
+        let user = book.users.get(place.user).map_or("", |it| &it.name);
         let trial = organization.trial_of_hold(user, row.trial, self.now.wall);
-        let route = book.route(&seat, trial, self.now.wall);
-        (seat, trial, route)
+        Some((book, book.seat_at(place.environment, place.user), trial))
     }
 
     /// How things stand for a hold, in its own cycle.
-    pub(super) fn standing_of_hold(&self, row: &Row) -> Standing {
-        let (seat, trial, _) = self.route_of_hold(row);
-        let organization = self
-            .shard
-            .organizations
-            .get(row.place.organization.index as usize);
-        let book = organization.and_then(|it| it.book(row.place.book));
-        book.map_or_else(
-            || Standing {
-                state: Default::default(),
-                used: 0,
-                held: 0,
-                limit: 0,
-                available: 0,
-                cycle_end: Timestamp::MIN,
-            },
-            |book| book.standing(&seat, trial, row.class, self.now.wall),
-        )
+    pub(super) fn standing_of_hold(&self, row: &Row) -> Result<Standing, EngineError> {
+        let found = self.seat_of_hold(row);
+        let (book, seat, trial) = found.ok_or_else(|| lost(row))?;
+        Ok(book.standing(&seat, trial, row.class, self.now.wall))
     }
+}
+
+/// A remembered request keeps its book; this says so if that is ever broken.
+pub(super) fn lost(row: &Row) -> EngineError {
+    EngineError::UnknownReservation(hex(&row.id))
 }
 
 impl Shard {
@@ -284,7 +257,7 @@ impl Shard {
         })
     }
 
-    fn seat_of(&self, row: &Row) -> Option<(Seat, &super::book::Book)> {
+    fn seat_of(&self, row: &Row) -> Option<(Seat, &Book)> {
         let organization = self
             .organizations
             .get(row.place.organization.index as usize)?;

@@ -149,9 +149,15 @@ impl Shard {
 
     /// Forgets settled requests whose time is over, or for which there is no room.
     fn forget_old(&mut self, now: Now) {
+        let Some(first) = self.holds.remembered.front() else {
+            return;
+        };
         let oldest = now.steady.minus(REMEMBERED);
         let settled = self.shared.stats.settled.load(Ordering::Relaxed);
         let crowded = settled.saturating_sub(self.shared.bounds.settled as u64);
+        if first.settled > oldest && crowded == 0 {
+            return;
+        }
         let mut count = 0;
         for remembered in self.holds.remembered.iter().take(DUE_MAX) {
             if remembered.settled > oldest && u64::from(count) >= crowded {
