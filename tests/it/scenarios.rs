@@ -69,7 +69,7 @@ fn a_broken_expectation_fails_at_its_line() {
         (
             "  - charge: {credits: 80}\n  - notifications: {}\n    expect: []\n",
             7,
-            "pool 80",
+            "organization 80",
         ),
         ("  - at: 2026-10-01T00:00:00Z\n", 5, "backwards"),
         (

@@ -54,6 +54,11 @@ impl fmt::Display for Outcome {
             ..
         } = self;
         let word = if self.passed() { "ok  " } else { "FAIL" };
+        let name = if name.is_empty() {
+            "(no scenario could be read)"
+        } else {
+            name
+        };
         write!(f, "{word}  {file}:{line}: {name}")?;
         if !skipped.is_empty() {
             let steps: Vec<String> = skipped
