@@ -36,7 +36,7 @@ use rules::{Coverage, Rule};
 const OPERATIONS_A_WORLD: u64 = 500;
 
 /// A run without further words: enough that every rule meets its minimum.
-const OPERATIONS: u64 = 360_000;
+const OPERATIONS: u64 = 750_000;
 
 /// Each rule is at work at least so often in a run of 100,000 operations.
 const EACH_RULE_MIN: u64 = 1_000;
@@ -60,7 +60,8 @@ fn run(seed: u64, operations: u64) -> Coverage {
     let mut coverage = Coverage::default();
     std::thread::scope(|scope| {
         let each = operations.div_ceil(threads);
-        let start = |thread| scope.spawn(move || run_worlds(seed.wrapping_add(thread), threads, each));
+        let start =
+            |thread| scope.spawn(move || run_worlds(seed.wrapping_add(thread), threads, each));
         let running: Vec<_> = (0..threads).map(start).collect();
         for thread in running {
             match thread.join() {
@@ -80,7 +81,8 @@ fn run_worlds(seed: u64, step: u64, operations: u64) -> Coverage {
         let mut world = World::new(world_seed);
         let left = operations - coverage.operations;
         let ran = catch_unwind(AssertUnwindSafe(|| world.run(OPERATIONS_A_WORLD.min(left))));
-        let ran = ran.unwrap_or_else(|_| Err(world.report("panicked in the step after the last line")));
+        let ran =
+            ran.unwrap_or_else(|_| Err(world.report("panicked in the step after the last line")));
         if let Err(mismatch) = ran {
             panic!("1 mismatch\nQUOTAD_MODEL_SEED={world_seed} repeats it\n{mismatch}");
         }

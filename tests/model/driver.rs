@@ -11,7 +11,7 @@ use quotad::engine::recorder::Forgetful;
 use quotad::engine::{Bounds, Engine};
 
 use crate::generate::Generator;
-use crate::orders::{Order, Outcome};
+use crate::orders::Order;
 use crate::plans::ORGANIZATIONS;
 use crate::reference::{Fate, Reference, What};
 use crate::rules::{Coverage, Rule};
@@ -315,15 +315,5 @@ impl World {
                 .collect::<Vec<_>>(),
             lines.join("\n"),
         )
-    }
-}
-
-impl Outcome {
-    /// The engine's errors do not tell the two refusals of a plan apart.
-    pub fn as_the_engine_says(self) -> Self {
-        match self {
-            Self::Failed(failure) => Self::Failed(failure.kind()),
-            other => other,
-        }
     }
 }

@@ -60,7 +60,10 @@ impl Generator {
             Theme::Extensions,
             Theme::Extensions,
             Theme::Extensions,
+            Theme::Extensions,
+            Theme::Extensions,
             Theme::Shadow,
+            Theme::Shrinking,
             Theme::Shrinking,
             Theme::Shrinking,
             Theme::Boundaries,
@@ -109,7 +112,7 @@ impl Generator {
     pub fn moves_time(&self, chance: &mut Chance, reference: &Reference) -> bool {
         chance.percent(match self.theme {
             Theme::Boundaries => 12,
-            Theme::Trials => 12,
+            Theme::Trials | Theme::Shrinking => 12,
             _ => 9,
         })
     }
@@ -288,6 +291,9 @@ impl Generator {
                 whose: whose(chance),
             },
             73..81 => self.plan(chance, reference),
+            81..84 if self.theme == Theme::Extensions && chance.percent(50) => {
+                self.plan(chance, reference)
+            }
             81..84 => self.request(chance, reference, organization),
             84..87 if self.theme == Theme::Extensions => Order::RequestExtension { organization },
             84..87 => self.trial(chance, reference, organization),
@@ -394,6 +400,18 @@ impl Generator {
         {
             return Some(id);
         }
+        let charged = self.sent.iter().rev().find_map(|order| match order {
+            Order::Charge { id, .. } => {
+                id.filter(|id| match reference.ids.get(id).map(|it| &it.what) {
+                    Some(What::Charge(_, at)) => *at > recent,
+                    _ => false,
+                })
+            }
+            _ => None,
+        });
+        if charged.is_some() && chance.percent(2) {
+            return charged;
+        }
         let usable: Vec<Id> = self
             .holds
             .iter()
@@ -405,6 +423,14 @@ impl Generator {
             .copied()
             .filter(|id| ended(id).is_none())
             .collect();
+        let in_closed_cycle = |id: &Id| match reference.ids.get(id).map(|it| &it.what) {
+            Some(What::Hold { index, .. }) => reference.is_in_closed_cycle(*index),
+            _ => false,
+        };
+        let closed: Vec<Id> = open.iter().copied().filter(in_closed_cycle).collect();
+        if !closed.is_empty() && chance.percent(75) {
+            return Some(chance.pick(&closed));
+        }
         let expired = |id: &Id| match reference.ids.get(id).map(|it| &it.what) {
             Some(What::Hold { index, .. }) => matches!(reference.holds[*index].fate, Fate::Expired),
             _ => false,
@@ -476,14 +502,11 @@ impl Generator {
             _ => 0,
         };
         let in_closed_cycle = match reference.ids.get(&id).map(|it| &it.what) {
-            Some(What::Hold { index, .. }) => {
-                let place = &reference.holds[*index].at;
-                place.cycle + 1 < reference.organizations[&place.organization].cycles.len()
-            }
+            Some(What::Hold { index, .. }) => reference.is_in_closed_cycle(*index),
             _ => false,
         };
         let additional = match chance.below(8) {
-            0..6 if in_closed_cycle => 0,
+            0..7 if in_closed_cycle => 0,
             0..2 => fits + 1,
             2 => fits,
             3..5 => chance.between(1, fits.max(2)),
@@ -503,6 +526,11 @@ impl Generator {
     fn plan(&self, chance: &mut Chance, reference: &Reference) -> Order {
         if chance.percent(8) {
             return Order::Plan(Arc::new(reference.plan.clone()));
+        }
+        if chance.percent(15)
+            && let Some(plan) = allocation_below_drawn(reference)
+        {
+            return Order::Plan(Arc::new(plan));
         }
         Order::Plan(Arc::new(self.planner.change(chance, &reference.plan)))
     }
@@ -617,6 +645,24 @@ impl Generator {
             self.sent.push(order.clone());
         }
     }
+}
+
+/// A plan that sets an allocation below what was drawn of it.
+fn allocation_below_drawn(reference: &Reference) -> Option<Plan> {
+    for (name, organization) in &reference.organizations {
+        let books = &organization.current().books;
+        let drawn = |it: &str| u64::try_from(books.environment_drawn(it)).unwrap_or(0);
+        let mut environments = books.plan.environments.iter();
+        let found = environments.find(|(name, it)| it.allocation.get() > 1 && drawn(name) > 1);
+        if let Some((environment, terms)) = found {
+            let below = terms.allocation.get().min(drawn(environment)) - 1;
+            let mut plan = reference.plan.clone();
+            let organization = Arc::make_mut(plan.organizations.get_mut(name)?);
+            organization.environments.get_mut(environment)?.allocation = Credits::new(below)?;
+            return Some(plan);
+        }
+    }
+    None
 }
 
 fn whose(chance: &mut Chance) -> Whose {

@@ -248,7 +248,8 @@ impl Reference {
     fn hold_index(&self, id: &Id) -> Answer<usize> {
         match self.ids.get(id).map(|known| &known.what) {
             Some(What::Hold { index, .. }) => Ok(*index),
-            _ => Err(Failure::UnknownReservation),
+            Some(What::Charge(..)) => Err(Failure::Precondition),
+            None => Err(Failure::UnknownReservation),
         }
     }
 

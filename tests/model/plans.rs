@@ -158,7 +158,7 @@ impl Planner {
     fn day(&self, chance: &mut Chance) -> NaiveDate {
         let date = self.around.to_utc().date_naive();
         match self.theme {
-            Theme::Shrinking => date + Days::new(chance.between(0, 4)),
+            Theme::Shrinking => date + Days::new(chance.between(0, 6)),
             _ => date - Days::new(2) + Days::new(chance.between(0, 10)),
         }
     }
@@ -226,7 +226,7 @@ impl Planner {
                 let mut allocated = terms.environments.values_mut();
                 if let Some(environment) = allocated.find(|it| it.allocation.get() > 1) {
                     let allocation = environment.allocation.get();
-                    let rises = self.theme == Theme::Extensions && chance.percent(70);
+                    let rises = self.theme == Theme::Extensions && chance.percent(85);
                     environment.allocation = credits(match rises {
                         true => allocation + chance.between(1, 5),
                         false => chance.between(1, allocation - 1),

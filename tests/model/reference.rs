@@ -218,6 +218,12 @@ impl Reference {
             .ok_or(Failure::UnknownOrganization)
     }
 
+    /// Whether a hold was made in a cycle that is over.
+    pub fn is_in_closed_cycle(&self, index: usize) -> bool {
+        let place = &self.holds[index].at;
+        place.cycle + 1 < self.organizations[&place.organization].cycles.len()
+    }
+
     pub fn organization_mut(&mut self, name: &str) -> &mut Organization {
         self.organizations.get_mut(name).expect("looked up before")
     }
