@@ -36,7 +36,7 @@ use rules::{Coverage, Rule};
 const OPERATIONS_A_WORLD: u64 = 500;
 
 /// A run without further words: enough that every rule meets its minimum.
-const OPERATIONS: u64 = 750_000;
+const OPERATIONS: u64 = 700_000;
 
 /// Each rule is at work at least so often in a run of 100,000 operations.
 const EACH_RULE_MIN: u64 = 1_000;

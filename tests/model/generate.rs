@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use quotad::domain::books::Payer;
 use quotad::domain::credits::Credits;
 use quotad::domain::plan::{Excess, Plan};
 use quotad::domain::rates::{Class, Cost};
@@ -285,11 +286,12 @@ impl Generator {
                 Some(id) => Order::Release { id },
                 None => self.reserve(chance, reference, who),
             },
-            63..69 => self.extend(chance, reference, who),
-            69..73 => Order::Balance {
+            63..70 => self.extend(chance, reference, who),
+            70..73 => Order::Balance {
                 organization,
                 whose: whose(chance),
             },
+            73..77 if self.theme == Theme::Boundaries => self.extend(chance, reference, who),
             73..81 => self.plan(chance, reference),
             81..84 if self.theme == Theme::Extensions && chance.percent(50) => {
                 self.plan(chance, reference)
@@ -506,7 +508,7 @@ impl Generator {
             _ => false,
         };
         let additional = match chance.below(8) {
-            0..7 if in_closed_cycle => 0,
+            _ if in_closed_cycle && chance.percent(95) => 0,
             0..2 => fits + 1,
             2 => fits,
             3..5 => chance.between(1, fits.max(2)),
@@ -527,7 +529,12 @@ impl Generator {
         if chance.percent(8) {
             return Order::Plan(Arc::new(reference.plan.clone()));
         }
-        if chance.percent(15)
+        if chance.percent(40)
+            && let Some(plan) = larger_base_under_a_share(reference)
+        {
+            return Order::Plan(Arc::new(plan));
+        }
+        if chance.percent(8)
             && let Some(plan) = allocation_below_drawn(reference)
         {
             return Order::Plan(Arc::new(plan));
@@ -659,6 +666,25 @@ fn allocation_below_drawn(reference: &Reference) -> Option<Plan> {
             let mut plan = reference.plan.clone();
             let organization = Arc::make_mut(plan.organizations.get_mut(name)?);
             organization.environments.get_mut(environment)?.allocation = Credits::new(below)?;
+            return Some(plan);
+        }
+    }
+    None
+}
+
+/// A plan that gives a payer that draws on the extension a larger base.
+fn larger_base_under_a_share(reference: &Reference) -> Option<Plan> {
+    for (name, organization) in &reference.organizations {
+        let mut payers = organization.current().books.shares.keys();
+        let found = payers.find_map(|payer| match payer {
+            Payer::Environment(environment) => Some(environment),
+            Payer::Pool => None,
+        });
+        if let Some(environment) = found {
+            let mut plan = reference.plan.clone();
+            let terms = Arc::make_mut(plan.organizations.get_mut(name)?);
+            let allocation = &mut terms.environments.get_mut(environment)?.allocation;
+            *allocation = Credits::new(allocation.get() + 1)?;
             return Some(plan);
         }
     }

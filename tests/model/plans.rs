@@ -87,10 +87,7 @@ impl Planner {
             Theme::Extensions => {
                 plan.overage = lenient(chance);
                 for environment in plan.environments.values_mut() {
-                    // B1
-                    if environment.allocation.get() > 0 {
-                        environment.overage = lenient(chance);
-                    }
+                    environment.overage = lenient(chance);
                 }
                 plan.extension.credits = credits(chance.between(1, 15));
                 plan.extension.delay = Duration::from_secs(chance.pick(&[0, 1, 60]));
@@ -344,12 +341,7 @@ fn environment(chance: &mut Chance) -> EnvironmentPlan {
     } else {
         chance.between(1, 35)
     };
-    // B1
-    let overage = if allocation == 0 {
-        Overage::Hard
-    } else {
-        overage(chance)
-    };
+    let overage = overage(chance);
     EnvironmentPlan {
         allocation: credits(allocation),
         overage,
