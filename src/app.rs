@@ -14,7 +14,7 @@ use tokio::time::MissedTickBehavior;
 use crate::config::settings::{MemoryRefused, Settings, fits_memory, memory_limit};
 use crate::config::watch::PlanWatcher;
 use crate::config::{ConfigError, EXAMPLE_PLAN, plan_file};
-use crate::engine::answer::EngineError;
+use crate::engine::answer::{EngineError, Notice};
 use crate::engine::recorder::Forgetful;
 use crate::engine::{Bounds, Engine};
 use crate::http::probes::{Probes, ProbesError};
@@ -150,6 +150,7 @@ async fn until_told(
         tokio::select! {
             _ = ticks.tick() => {
                 engine.tick().map_err(AppError::Engine)?;
+                tell(engine);
                 if engine.has_failed() {
                     return Err(AppError::Engine(EngineError::Unrecorded));
                 }
@@ -162,6 +163,19 @@ async fn until_told(
                 tracing::info!("draining");
                 return Ok(());
             }
+        }
+    }
+}
+
+/// Logs what has fired: until there are other sinks, the log is where people hear of it.
+fn tell(engine: &Engine) {
+    for (organization, notice) in engine.take_notices() {
+        match notice {
+            Notice::Threshold { account, percent } => {
+                let account = account.to_string();
+                tracing::warn!(%organization, account, percent, "a threshold is reached");
+            }
+            Notice::Extension => tracing::warn!(%organization, "an extension was requested"),
         }
     }
 }

@@ -18,7 +18,7 @@ pub(super) struct Probes {
         default_value = "http://127.0.0.1:7452"
     )]
     probes: String,
-    /// What is asked about: `quotad.readiness`, `quotad.liveness` or `quotad.startup`.
+    /// What is asked about: `quotad.readiness`, `quotad.liveness` or.
     #[arg(long, value_name = "NAME", default_value = "quotad.readiness")]
     service: String,
 }

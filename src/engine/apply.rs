@@ -160,9 +160,7 @@ impl Shard {
                 self.calendar.insert((due_after, id.index));
             }
         }
-        if let Some(book) = organization.books.back() {
-            organization.gauges.show(book);
-        }
+        organization.show();
     }
 
     fn name_organization(&mut self, id: OrganizationId, name: &str) {
@@ -308,28 +306,31 @@ impl Shard {
         }
     }
 
-    /// Changes a cell, the trial that pays for it, and the payer's share of the extension.
+    /// Changes a cell, the trial that pays for it, and the payer's share of the extension. Every request comes through
+    /// here; the calendar does not change.
     fn draw(&mut self, place: &Place, used: i64, held: i64, trial: u8, share: u64) {
-        self.with(place.organization, |it| {
-            let Some(book) = it.book_mut(place.book) else {
-                return;
-            };
-            book.shift(place.environment, place.user, used, held, trial > 0);
-            book.set_share(place.environment, share);
-            if trial == 0 {
-                return;
-            }
-            let Some(user) = book.users.get(place.user).map(|row| row.name.clone()) else {
-                return;
-            };
-            let periods = it.trials.get_mut(&user).map(|trial| &mut trial.periods);
-            if let Some(period) =
-                periods.and_then(|periods| periods.get_mut(usize::from(trial) - 1))
-            {
-                period.used = period.used.saturating_add_signed(used);
-                period.held = period.held.saturating_add_signed(held);
-            }
-        });
+        let index = place.organization.index as usize;
+        let Some(organization) = self.organizations.get_mut(index) else {
+            return;
+        };
+        let Some(book) = organization.book_mut(place.book) else {
+            return;
+        };
+        let cells_before = book.cells;
+        book.shift(place.environment, place.user, used, held, trial > 0);
+        book.set_share(place.environment, share);
+        if book.cells != cells_before {
+            count(&self.shared.stats.cells);
+        }
+        if trial > 0
+            && let Some(user) = book.users.get(place.user).map(|row| row.name.clone())
+            && let Some(paying) = organization.trials.get_mut(&user)
+            && let Some(period) = paying.periods.get_mut(usize::from(trial) - 1)
+        {
+            period.used = period.used.saturating_add_signed(used);
+            period.held = period.held.saturating_add_signed(held);
+        }
+        organization.show();
     }
 
     fn keep(&mut self, tag: &Tag, row: Row) {

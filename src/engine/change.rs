@@ -157,7 +157,20 @@ impl Engine {
         Ok(())
     }
 
-    /// What fired since the last call, in order; empties the list.
+    /// What fired since the last call in all organizations, by name, each in order; empties the lists.
+    pub fn take_notices(&self) -> Vec<(Box<str>, Notice)> {
+        let mut notices = Vec::new();
+        for shard in &self.shards {
+            for organization in &mut shard.lock().organizations {
+                let name = &organization.name;
+                let fired = organization.notices.drain(..);
+                notices.extend(fired.map(|notice| (name.clone(), notice)));
+            }
+        }
+        notices
+    }
+
+    /// What fired since the last call in one organization, in order; empties the list.
     pub fn notices(&self, organization: Name<'_>) -> Result<Vec<Notice>, EngineError> {
         let id = self.find(organization)?;
         let (notices, _) = self.desk(id.shard, |desk| {

@@ -27,7 +27,7 @@ impl Engine {
         self.read(organization, |it| it.books.iter().map(counters).collect())
     }
 
-    /// Everything that is remembered, as text: two engines with the same books show the same.
+    /// Everything that facts change, as text: two engines with the same books show the same.
     pub fn fingerprint(&self) -> Vec<String> {
         let mut lines = Vec::new();
         for shard in &self.shards {
@@ -35,12 +35,11 @@ impl Engine {
             for organization in &shard.organizations {
                 let trials: BTreeMap<_, _> = organization.trials.iter().collect();
                 lines.push(format!(
-                    "{:?} {} {} trials {trials:?} extensions {:?} notices {:?}",
+                    "{:?} {} {} trials {trials:?} extensions {:?}",
                     organization.id,
                     organization.name,
                     organization.is_planned,
                     organization.extension_requests,
-                    organization.notices,
                 ));
                 for book in &organization.books {
                     lines.push(format!(

@@ -109,6 +109,13 @@ impl Organization {
         }
     }
 
+    /// Shows the present cycle's totals to whoever watches.
+    pub(super) fn show(&self) {
+        if let Some(book) = self.present() {
+            self.gauges.show(book);
+        }
+    }
+
     /// Adds a notice, without letting the list grow for ever.
     pub(super) fn notice(&mut self, notice: Notice) {
         if self.notices.len() >= NOTICES_MAX {

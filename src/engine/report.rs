@@ -144,8 +144,12 @@ fn organization_balance(organization: &Organization, book: &Book, now: Now) -> B
         spent.overrun += drawn.saturating_sub(pots.reach(Class::Run));
         shares += share;
     }
+    // An environment without an allocation draws from the pool; its own policy adds nothing.
     for terms in organization.plan.environments.values() {
-        allowances += terms.overage.allowance(terms.allocation.get());
+        let allocation = terms.allocation.get();
+        if allocation > 0 {
+            allowances += terms.overage.allowance(allocation);
+        }
     }
     let state = standing::state(standing::Account {
         used: totals.used,

@@ -300,10 +300,15 @@ impl Book {
         let route = self.route(seat, trial, now);
         let is_set_aside =
             seat.limit.is_some() && route.payer == Payer::Pool && route.set_aside_left > 0;
-        let bound = match route.refused {
-            Some((_, bound)) => bound,
-            None if is_set_aside => Bound::User,
-            None => charge::headroom(&route, class).0,
+        let (bound, room) = match route.refused {
+            Some((_, bound)) => (bound, 0),
+            None => charge::headroom(&route, class),
+        };
+        // While a set-aside pays, the user's figures tell more than the pool's.
+        let bound = if is_set_aside && route.refused.is_none() {
+            Bound::User
+        } else {
+            bound
         };
         let figure = self.figure(bound, seat, &route, trial);
         Standing {
@@ -311,7 +316,7 @@ impl Book {
             used: figure.used,
             held: figure.held,
             limit: figure.limit,
-            available: charge::available(&route, class),
+            available: u64::try_from(room).unwrap_or(0),
             cycle_end: self.span.end,
         }
     }
