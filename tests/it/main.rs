@@ -3,5 +3,12 @@
 
 mod bounds;
 mod commands;
+mod linearizability;
+#[path = "../model/orders.rs"]
+mod orders;
+#[path = "../model/reference.rs"]
+mod reference;
 mod rpc;
 mod scenarios;
+#[path = "../model/world.rs"]
+mod world;

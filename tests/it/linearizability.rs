@@ -1,0 +1,57 @@
+//! Concurrent clients over gRPC, with plan changes and time in between: each recorded history must be one that the
+//! rule book, run one order after the other, could have given. `QUOTAD_HISTORIES` scales it, `QUOTAD_MODEL_SEED` repeats one.
+#![allow(unreachable_pub, missing_docs)]
+
+mod call;
+mod generate;
+mod history;
+mod search;
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::world::Chance;
+
+/// Histories in a run without further words.
+const HISTORIES: u64 = 300;
+
+fn variable(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|text| {
+        text.parse()
+            .unwrap_or_else(|_| panic!("{name} is no number"))
+    })
+}
+
+#[test]
+fn concurrent_histories_linearize_against_the_rule_book() {
+    let fresh = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap()
+        .as_secs();
+    let seed = variable("QUOTAD_MODEL_SEED").unwrap_or(fresh);
+    println!("linearizability: seed {seed}");
+    let (mut orders, mut overlapping, mut denials, mut states) = (0, 0, 0, 0);
+    let histories = variable("QUOTAD_HISTORIES").unwrap_or(HISTORIES);
+    for number in 0..histories {
+        let mut chance = Chance(seed.wrapping_add(number));
+        let scene = generate::scene(&mut chance);
+        let history = history::record(&scene);
+        orders += history.len();
+        overlapping += history::overlapping(&history);
+        denials += history.iter().filter(|item| item.seen.is_denial()).count();
+        match search::linearize(&scene, &history) {
+            Ok(visited) => states += visited,
+            Err(longest) => panic!(
+                "1 violation: QUOTAD_MODEL_SEED={} QUOTAD_HISTORIES=1 shows a like one\n{}\nno serial order explains it; \
+                 the longest that does:\n{longest}",
+                seed.wrapping_add(number),
+                history::shown(&history),
+            ),
+        }
+    }
+    println!(
+        "linearizability: {histories} histories, {orders} orders, {overlapping} overlapping pairs, {denials} denials, \
+         {states} states searched, 0 violations"
+    );
+    assert!(overlapping > 0, "nothing ran at the same time");
+    assert!(denials > 0, "nothing was denied");
+}
