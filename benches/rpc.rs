@@ -34,7 +34,7 @@ use quotad::world::vitals::{Phase, Vitals};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Repetitions of each side; each takes about a second.
-const REPETITIONS: usize = 9;
+const REPETITIONS: usize = 7;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();

@@ -20,7 +20,7 @@ const IN_FLIGHT: usize = 64;
 const USERS: usize = 1_000;
 
 /// Pairs of calls in one repetition: about a second.
-const PAIRS: usize = 60_000;
+const PAIRS: usize = 40_000;
 
 /// A child process that serves.
 pub struct Server {

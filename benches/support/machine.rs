@@ -3,6 +3,7 @@
 use std::fmt;
 
 use rustix::thread::{CpuSet, sched_setaffinity};
+use rustix::time::{ClockId, clock_gettime};
 
 /// Keeps this thread, and those it starts, on one core. On a machine with one core both sides share it, and it is said.
 pub fn pin(core: usize) {
@@ -24,6 +25,12 @@ pub fn cpu_ns(process: u32) -> u64 {
     tasks.flatten().filter_map(of).sum()
 }
 
+/// Nanoseconds of CPU that this thread has used. Steadier than elapsed time where the machine is shared.
+pub fn thread_cpu_ns() -> u64 {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    u64::try_from(time.tv_sec * 1_000_000_000 + time.tv_nsec).expect("CPU time is not negative")
+}
+
 /// The processor, the cores and the kernel, in a line.
 pub fn name() -> String {
     let read = |path| std::fs::read_to_string(path).unwrap_or_default();
@@ -34,7 +41,11 @@ pub fn name() -> String {
         .map_or("unknown processor", |rest| {
             rest.trim_start_matches([' ', '\t', ':'])
         });
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    // Not `available_parallelism`: by now this thread is kept on one of them.
+    let cores = info
+        .lines()
+        .filter(|line| line.starts_with("processor"))
+        .count();
     let kernel = read("/proc/sys/kernel/osrelease");
     format!("{model}, {cores} cores, Linux {}", kernel.trim())
 }
