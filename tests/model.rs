@@ -9,6 +9,8 @@
     unreachable_pub
 )]
 
+#[path = "model/aim.rs"]
+mod aim;
 #[path = "model/driver.rs"]
 mod driver;
 #[path = "model/examples.rs"]
@@ -26,11 +28,9 @@ mod rules;
 #[path = "model/world.rs"]
 mod world;
 
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use driver::World;
 use rules::{Coverage, Rule};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 /// Orders in one world: enough for several cycles, few enough that a failure is read in full.
 const OPERATIONS_A_WORLD: u64 = 500;
@@ -49,9 +49,7 @@ fn variable(name: &str) -> Option<u64> {
 }
 
 fn fresh_seed() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(1, |since| since.as_nanos() as u64)
+    getrandom::u64().expect("the machine has chance")
 }
 
 /// Runs worlds from this seed on, on all cores; panics with the first mismatch.

@@ -257,7 +257,7 @@ fn on_reference(step: &Step, reference: &mut Reference) -> Outcome {
     match step {
         Step::Do(order) => order
             .on_reference_exact(reference, [0; 16])
-            .as_the_engine_says(),
+            .in_the_engines_words(),
         Step::Clock(at) => {
             // A clock never goes backwards; two threads may set it.
             let at: Timestamp = reference.now.max(*at);

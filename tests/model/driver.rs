@@ -71,7 +71,7 @@ impl World {
             self.operate(&Order::Plan(Arc::new(plan)), true)?;
         }
         for _ in 0..operations {
-            if self.generator.moves_time(&mut chance, &self.reference) {
+            if self.generator.moves_time(&mut chance) {
                 self.move_time(&mut chance)?;
             }
             let (order, fresh) = self.generator.order(&mut chance, &mut self.reference);
@@ -135,10 +135,10 @@ impl World {
         self.note(format!("    -> {came:?}"));
         let fresh = fresh && fate_before;
         let same = match fresh {
-            true => came == expected.clone().as_the_engine_says(),
+            true => came == expected.clone().in_the_engines_words(),
             false => {
                 came.clone().without_standing()
-                    == expected.clone().as_the_engine_says().without_standing()
+                    == expected.clone().in_the_engines_words().without_standing()
             }
         };
         if !same {

@@ -1,5 +1,5 @@
 //! One order, run on the engine and on the reference, with answers that can be compared.
-#![allow(dead_code)]
+#![allow(dead_code, missing_docs, unreachable_pub)]
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -490,7 +490,7 @@ impl Order {
 
 impl Outcome {
     /// The engine's errors do not tell the two refusals of a plan apart.
-    pub fn as_the_engine_says(self) -> Self {
+    pub fn in_the_engines_words(self) -> Self {
         match self {
             Self::Failed(failure) => Self::Failed(failure.kind()),
             other => other,

@@ -4,7 +4,7 @@
 //! nothing of how the engine works. Time moves only in [`Reference::advance_to`], instant by instant.
 
 // Three test binaries share these files, and each uses a part.
-#![allow(dead_code)]
+#![allow(dead_code, missing_docs, unreachable_pub)]
 
 pub mod balance;
 mod changes;

@@ -109,7 +109,7 @@ fn answer(step: &Step, reference: &mut Reference) -> Seen {
     match step {
         Step::Do(order) => order
             .on_reference_exact(reference, [0; 16])
-            .as_the_engine_says()
+            .in_the_engines_words()
             .into(),
         Step::Clock(to) => {
             let to = reference.now.max(*to);

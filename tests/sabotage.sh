@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# Each checker must object to an engine that is wrong on purpose: a checker that has never failed shows nothing.
+# Builds the tests once with the feature `sabotage`, then runs each with each fault that it is there to find.
+# Usage: tests/sabotage.sh
+set -uo pipefail
+cd "$(dirname "$0")/.."
+
+# Path of the test binary that cargo builds with these features.
+binary() {
+  cargo test --quiet --features "$2" --test "$1" --no-run --message-format=json |
+    sed -n "s/.*\"name\":\"$1\".*\"executable\":\"\([^\"]*\)\".*/\1/p" | tail -1
+}
+
+missed=0
+# Runs a checker with each of the faults; one that passes was missed.
+objects() {
+  local checker=$1 binary=$2 filter=$3
+  shift 3
+  for fault in "" "$@"; do
+    local came=objects
+    if QUOTAD_SABOTAGE="$fault" RUST_BACKTRACE=0 "$binary" "$filter" >"$log" 2>&1; then came=passes; fi
+    local expected=objects
+    [ -z "$fault" ] && expected=passes
+    echo "$checker ${fault:-(no fault)}: $came"
+    if [ "$came" != "$expected" ]; then
+      missed=$((missed + 1))
+      tail -20 "$log"
+    fi
+  done
+}
+
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+model=$(binary model sabotage)
+it=$(binary it sabotage)
+interleavings=$(binary interleavings sabotage,shuttle)
+for built in "$model" "$it" "$interleavings"; do
+  [ -x "$built" ] || { echo "a test binary was not built"; exit 1; }
+done
+
+export QUOTAD_MODEL_OPERATIONS=40000 QUOTAD_MODEL_SEED=1 QUOTAD_SCHEDULES=500
+objects model "$model" the_engine \
+  skip-user-cap keep-rest fire-twice no-expiry skip-fact forget-id no-pay-down
+objects linearizability "$it" linearize \
+  skip-user-cap no-expiry forget-id split-charge
+objects interleavings "$interleavings" "" \
+  skip-user-cap no-expiry forget-id no-pay-down split-charge
+
+echo "sabotage: $missed faults missed"
+[ "$missed" -eq 0 ]
