@@ -89,6 +89,8 @@ impl Engine {
     fn would_grant(&self, order: &Charge<'_>) -> Result<bool, EngineError> {
         let (subject, cost, min) = (order.subject, order.cost, None);
         let checked = self.check(&Check { subject, cost, min })?;
+        // Long enough for another thread to come in between.
+        std::thread::sleep(std::time::Duration::from_millis(1));
         Ok(matches!(checked.decision, Decision::Granted(_)))
     }
 

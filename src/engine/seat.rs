@@ -305,10 +305,9 @@ impl Book {
             None => charge::headroom(&route, class),
         };
         // While a set-aside pays, the user's figures tell more than the pool's.
-        let bound = if is_set_aside && route.refused.is_none() {
-            Bound::User
-        } else {
-            bound
+        let bound = match bound {
+            Bound::Payer if is_set_aside && route.refused.is_none() => Bound::User,
+            bound => bound,
         };
         let figure = self.figure(bound, seat, &route, trial);
         Standing {

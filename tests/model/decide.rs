@@ -303,9 +303,10 @@ impl Organization {
                     .iter()
                     .min_by_key(|cap| cap.headroom)
                     .expect("somebody pays");
-                let figures = match self.set_aside_pays(place) {
-                    Some(user) => figures(books, &Account::User(user.into())),
-                    None => least.figures,
+                // Where the set-aside is the payer's next pot, the user's figures stand for the pool's.
+                let figures = match (self.set_aside_pays(place), &least.account) {
+                    (Some(user), Account::Pool) => figures(books, &Account::User(user.into())),
+                    _ => least.figures,
                 };
                 (figures, least.headroom.max(0))
             }
