@@ -11,8 +11,12 @@ use super::order::{Charge, Extend, Reserve, Subject};
 struct Fingerprint(u64);
 
 impl Fingerprint {
+    fn new() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+
     fn of(kind: u8) -> Self {
-        let mut print = Self(0xcbf2_9ce4_8422_2325);
+        let mut print = Self::new();
         print.bytes(&[kind]);
         print
     }
@@ -66,6 +70,13 @@ impl Fingerprint {
 
 fn nanos(span: Option<std::time::Duration>) -> Option<u64> {
     span.map(|span| u64::try_from(span.as_nanos()).unwrap_or(u64::MAX))
+}
+
+/// Of an organization's name, which gives its shard.
+pub(super) fn of_name(name: &str) -> u64 {
+    let mut print = Fingerprint::new();
+    print.bytes(name.as_bytes());
+    print.0
 }
 
 /// Of a Reserve.

@@ -10,6 +10,7 @@ use crate::world::sync::MutexGuard;
 use super::answer::EngineError;
 use super::book::Book;
 use super::cell::UserRow;
+use super::fingerprint;
 use super::organization::Organization;
 use super::shard::Shard;
 use super::{Engine, SHARDS};
@@ -88,9 +89,7 @@ impl Engine {
 
     /// The shard that keeps an organization: the same on every start, so that it does not depend on a random hash.
     fn shard_for(&self, name: &str) -> u8 {
-        let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-        });
+        let hash = fingerprint::of_name(name);
         u8::try_from((hash >> 32) % u64::from(SHARDS)).unwrap_or(0)
     }
 }

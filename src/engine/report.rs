@@ -39,7 +39,7 @@ impl Engine {
                 .ok_or_else(|| precondition("no cycle is open yet"))?;
             Ok(match of {
                 Of::Organization => organization_balance(found, book, desk.now),
-                Of::Environment(name) => environment_balance(found, book, name.as_str(), desk.now),
+                Of::Environment(name) => environment_balance(book, name.as_str(), desk.now),
                 Of::User(name) => user_balance(found, book, name.as_str(), desk.now),
             })
         })?;
@@ -179,7 +179,7 @@ fn organization_balance(organization: &Organization, book: &Book, now: Now) -> B
     balance
 }
 
-fn environment_balance(_: &Organization, book: &Book, name: &str, now: Now) -> Balance {
+fn environment_balance(book: &Book, name: &str, now: Now) -> Balance {
     let seat = book.seat(name, "");
     let route = book.route(&seat, Trial::None, now.wall);
     let (used, held) = (seat.environment_used, seat.environment_held);
