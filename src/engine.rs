@@ -9,9 +9,11 @@ mod book;
 mod case;
 mod cell;
 mod change;
+mod copy;
 mod crossing;
 mod denial;
 mod desk;
+pub mod entry;
 mod expiry;
 mod export;
 mod extend;
@@ -25,6 +27,7 @@ mod plan_change;
 pub mod recorder;
 mod report;
 mod reserve;
+mod restore;
 mod rows;
 mod seat;
 mod settle;
@@ -156,32 +159,17 @@ impl Engine {
     /// Changes the books as a fact says: for recovery, before anything is served. No decisions, no clock, and nothing is
     /// recorded.
     pub fn apply(&self, fact: &Fact) {
-        let shard = match fact {
-            Fact::Planned { plan, .. } => {
-                for shard in &self.shards {
-                    shard.lock().apply(fact);
-                }
-                *self.plan.lock() = Arc::clone(plan);
-                return;
+        if let Some(shard) = fact.shard() {
+            if let Some(shard) = self.shards.get(usize::from(shard)) {
+                shard.lock().apply(fact);
             }
-            Fact::OrganizationNamed { organization, .. }
-            | Fact::CycleOpened { organization, .. }
-            | Fact::EntitlementChanged { organization, .. }
-            | Fact::EnvironmentNamed { organization, .. }
-            | Fact::UserNamed { organization, .. }
-            | Fact::Crossed { organization, .. }
-            | Fact::ExtensionRequested { organization, .. }
-            | Fact::TrialStarted { organization, .. } => organization.shard,
-            Fact::Held(held) => held.tag.slot.shard,
-            Fact::Extended(extended) => extended.slot.shard,
-            Fact::Committed(settled) | Fact::Released(settled) => settled.slot.shard,
-            Fact::Expired { slot, .. } => slot.shard,
-            Fact::Charged(charged) => charged.place.organization.shard,
-            Fact::Adjusted { place, .. } => place.organization.shard,
-            Fact::Forgotten { shard, .. } => *shard,
-        };
-        if let Some(shard) = self.shards.get(usize::from(shard)) {
+            return;
+        }
+        for shard in &self.shards {
             shard.lock().apply(fact);
+        }
+        if let Fact::Planned { plan, .. } = fact {
+            *self.plan.lock() = Arc::clone(plan);
         }
     }
 

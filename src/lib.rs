@@ -7,6 +7,8 @@ pub mod domain;
 pub mod world;
 // Floor 1: the books in memory.
 pub mod engine;
+// Floor 2: the books on disk.
+pub mod storage;
 // Floor 3: what callers meet.
 pub mod http;
 pub mod rpc;

@@ -1,6 +1,7 @@
 //! Everything impure, behind small traits.
 
 pub mod clock;
+pub mod disk;
 pub mod sabotage;
 pub mod sync;
 pub mod vitals;

@@ -7,7 +7,7 @@ use super::account::Account;
 use super::cycle::{Calendar, CycleSpan};
 use super::plan::Plan;
 use super::rates::{Class, Rate};
-use super::time::Timestamp;
+use super::time::{Now, Timestamp};
 
 /// An id of a hold or a request: 16 bytes.
 pub type Id = [u8; 16];
@@ -89,6 +89,8 @@ pub struct Held {
     pub place: Place,
     /// Credits held.
     pub amount: u64,
+    /// When it was opened, in steady time.
+    pub at: Timestamp,
     /// When it ends by itself, in steady time.
     pub expires: Timestamp,
     /// The order of reservation, by which simultaneous expiries are ordered.
@@ -274,6 +276,18 @@ pub enum Fact {
         /// The new period.
         period: TrialPeriod,
     },
+    /// The oldest notices of an organization were taken by whoever delivers them.
+    Told {
+        /// Whose.
+        organization: OrganizationId,
+        /// How many.
+        count: u32,
+    },
+    /// A process took over the books of the one before: no hold lives longer than its full time from here on.
+    Resumed {
+        /// Its first reading of the clock.
+        at: Now,
+    },
     /// The oldest settled requests of a shard are no longer remembered.
     Forgotten {
         /// The shard.
@@ -281,4 +295,29 @@ pub enum Fact {
         /// How many.
         count: u32,
     },
+}
+
+impl Fact {
+    /// The shard that it changes; `None` is all of them.
+    pub fn shard(&self) -> Option<u8> {
+        match self {
+            Self::Planned { .. } | Self::Resumed { .. } => None,
+            Self::OrganizationNamed { organization, .. }
+            | Self::CycleOpened { organization, .. }
+            | Self::EntitlementChanged { organization, .. }
+            | Self::EnvironmentNamed { organization, .. }
+            | Self::UserNamed { organization, .. }
+            | Self::Crossed { organization, .. }
+            | Self::ExtensionRequested { organization, .. }
+            | Self::TrialStarted { organization, .. }
+            | Self::Told { organization, .. } => Some(organization.shard),
+            Self::Held(held) => Some(held.tag.slot.shard),
+            Self::Extended(extended) => Some(extended.slot.shard),
+            Self::Committed(settled) | Self::Released(settled) => Some(settled.slot.shard),
+            Self::Expired { slot, .. } => Some(slot.shard),
+            Self::Charged(charged) => Some(charged.place.organization.shard),
+            Self::Adjusted { place, .. } => Some(place.organization.shard),
+            Self::Forgotten { shard, .. } => Some(*shard),
+        }
+    }
 }

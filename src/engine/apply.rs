@@ -138,6 +138,8 @@ impl Shard {
                     .periods
                     .push(period);
             }),
+            Fact::Told { .. } => todo!(),
+            Fact::Resumed { .. } => todo!(),
             Fact::Forgotten { count, .. } => self.forget(*count),
         }
     }

@@ -39,13 +39,19 @@ pub(super) struct Totals {
 
 /// What the plan gives in this cycle, as of the last change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Figures {
-    pub(super) purchased: Purchased,
-    pub(super) entitlement: u64,
-    pub(super) allocated: u64,
-    pub(super) set_aside: u64,
-    pub(super) pool_base: u64,
-    pub(super) pool_allowance: u64,
+pub struct Figures {
+    /// By source, in credits, like all that follows.
+    pub purchased: Purchased,
+    /// Purchased and rolled over.
+    pub entitlement: u64,
+    /// The sum of the allocations.
+    pub allocated: u64,
+    /// The sum of the limits.
+    pub set_aside: u64,
+    /// What is neither allocated nor set aside.
+    pub pool_base: u64,
+    /// How far the pool may be overdrawn.
+    pub pool_allowance: u64,
 }
 
 /// One cycle's books.

@@ -12,19 +12,19 @@ pub(super) const FOLDED: &str = "\u{1}folded";
 
 /// The finest counter: (environment, user) in one cycle.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Cell {
+pub struct Cell {
     /// The environment's row.
-    pub(super) environment: u32,
+    pub environment: u32,
     /// Remembered holds and charges that count here; the cell stays while there are any.
-    pub(super) references: u32,
+    pub references: u32,
     /// Committed.
-    pub(super) used: u64,
+    pub used: u64,
     /// In open holds.
-    pub(super) held: u64,
+    pub held: u64,
     /// Of `used`, what trials paid.
-    pub(super) trial_used: u64,
+    pub trial_used: u64,
     /// Of `held`, what trials pay.
-    pub(super) trial_held: u64,
+    pub trial_held: u64,
 }
 
 impl Cell {

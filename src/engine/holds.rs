@@ -10,7 +10,7 @@ use super::rows::position;
 
 /// How a remembered request stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum State {
+pub enum State {
     /// Credits are held.
     Open,
     /// The time to live is over; a late commit is still booked.
@@ -45,29 +45,37 @@ pub(super) enum State {
 
 /// A remembered request.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Row {
-    pub(super) generation: u32,
-    pub(super) state: State,
-    pub(super) place: Place,
-    pub(super) id: Id,
+pub struct Row {
+    /// The slot's generation.
+    pub generation: u32,
+    /// How it stands.
+    pub state: State,
+    /// Where it counts.
+    pub place: Place,
+    /// Its id.
+    pub id: Id,
     /// Whether the caller chose the id.
-    pub(super) chosen: bool,
-    pub(super) fingerprint: u64,
+    pub chosen: bool,
+    /// A hash of what the request said.
+    pub fingerprint: u64,
     /// What the first answer granted or booked.
-    pub(super) granted: u64,
+    pub granted: u64,
     /// When the first answer said that it ends by itself.
-    pub(super) granted_expires: Timestamp,
+    pub granted_expires: Timestamp,
     /// Held now.
-    pub(super) held: u64,
+    pub held: u64,
     /// When it ends by itself.
-    pub(super) expires: Timestamp,
-    pub(super) sequence: u64,
-    pub(super) class: Class,
-    pub(super) rate: Option<Rate>,
+    pub expires: Timestamp,
+    /// The order of reservation while it is open, of settling afterwards.
+    pub sequence: u64,
+    /// What its operation reaches.
+    pub class: Class,
+    /// The price of a quantity committed later.
+    pub rate: Option<Rate>,
     /// The user's trial period that pays, counted from 1; 0 is none.
-    pub(super) trial: u8,
-    /// From when on it is only remembered.
-    pub(super) settled: Timestamp,
+    pub trial: u8,
+    /// From when on it is only remembered; while it is open, when it was opened or last extended. In steady time.
+    pub settled: Timestamp,
 }
 
 /// A settled request that waits to be forgotten.

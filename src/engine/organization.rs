@@ -18,10 +18,13 @@ pub(super) const NOTICES_MAX: usize = 65_536;
 
 /// A trial period with what it has paid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Period {
-    pub(super) terms: TrialPeriod,
-    pub(super) used: u64,
-    pub(super) held: u64,
+pub struct Period {
+    /// When, and how much.
+    pub terms: TrialPeriod,
+    /// What it has paid, in credits.
+    pub used: u64,
+    /// What it pays of open holds, in credits.
+    pub held: u64,
 }
 
 impl Period {

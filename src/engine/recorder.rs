@@ -1,6 +1,9 @@
 //! The port behind which what happened is kept: the journal implements it.
 
+use std::sync::Arc;
+
 use crate::domain::fact::Fact;
+use crate::domain::plan::Plan;
 
 /// How far the record goes: an answer may leave once what stands up to here is as safe as the durability mode asks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,14 +21,30 @@ pub struct Unrecorded;
 pub trait Recorder: Send + Sync {
     /// Keeps the facts of one operation. With none, tells how far the record goes.
     fn record(&self, facts: &[Fact]) -> Result<Receipt, Unrecorded>;
+
+    /// Keeps a plan, so that a fact can refer to it. Called before a change of the plan is recorded, without the lock of
+    /// a shard: this one may wait for a disk.
+    fn keep_plan(&self, plan: &Arc<Plan>) -> Result<(), Unrecorded>;
+
+    /// Whether there is room for another request, so that every open hold can still be settled after it. Otherwise
+    /// Reserve, Extend and Charge are refused; Commit and Release go on.
+    fn has_room(&self, holds_open: u64) -> bool;
 }
 
-/// Keeps nothing: the durability mode `memory`.
+/// Keeps nothing: for tests, and for engines that are rebuilt.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Forgetful;
 
 impl Recorder for Forgetful {
     fn record(&self, _facts: &[Fact]) -> Result<Receipt, Unrecorded> {
         Ok(Receipt(0))
+    }
+
+    fn keep_plan(&self, _plan: &Arc<Plan>) -> Result<(), Unrecorded> {
+        Ok(())
+    }
+
+    fn has_room(&self, _holds_open: u64) -> bool {
+        true
     }
 }

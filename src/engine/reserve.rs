@@ -136,6 +136,7 @@ impl Desk<'_> {
             tag,
             place,
             amount,
+            at: self.now.steady,
             expires,
             sequence,
             class,

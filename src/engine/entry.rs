@@ -1,0 +1,136 @@
+//! One entry of the books as a snapshot keeps it: what cannot be derived from the plan and from other entries.
+
+use std::sync::Arc;
+
+use crate::domain::account::Account;
+use crate::domain::cycle::{Calendar, CycleSpan};
+use crate::domain::fact::{Extension, OrganizationId, Slot};
+use crate::domain::plan::{OrganizationPlan, Step};
+use crate::domain::time::Timestamp;
+
+pub use super::answer::Notice;
+pub use super::book::Figures;
+pub use super::cell::Cell;
+pub use super::holds::{Row, State};
+pub use super::organization::Period;
+
+/// An entry. They come in an order in which each finds what it refers to.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Entry<'a> {
+    /// A shard: always its first entry.
+    Shard {
+        /// Which.
+        shard: u8,
+        /// The next number in the order of reservation.
+        sequence: u64,
+        /// Settled requests from before this instant may have been forgotten for want of room.
+        horizon: Timestamp,
+    },
+    /// An organization; its books, trials and notices follow.
+    Organization {
+        /// Its place. Places of a shard are consecutive.
+        organization: OrganizationId,
+        /// Its name.
+        name: &'a str,
+        /// Its part of a plan that no longer names it; `None`: that of the present plan.
+        plan: Option<&'a Arc<OrganizationPlan>>,
+        /// When extensions were requested in the last year.
+        extension_requests: &'a [Timestamp],
+    },
+    /// A notice that nobody has taken yet, the oldest first.
+    Notice {
+        /// Whose.
+        organization: OrganizationId,
+        /// What fired.
+        notice: &'a Notice,
+    },
+    /// A user's trial.
+    Trial {
+        /// Whose.
+        organization: OrganizationId,
+        /// Its row.
+        number: u32,
+        /// The user.
+        user: &'a str,
+        /// The periods, the last one last, with what each has paid and holds.
+        periods: &'a [Period],
+    },
+    /// A cycle's book, the oldest first.
+    Book(BookEntry<'a>),
+    /// An environment's row in a book.
+    Environment {
+        /// Whose.
+        organization: OrganizationId,
+        /// The book.
+        book: u32,
+        /// The row.
+        number: u32,
+        /// The name.
+        name: &'a str,
+        /// What it has drawn from the extension, in credits.
+        share: u64,
+    },
+    /// A user's row in a book. The empty name is requests without a user.
+    User {
+        /// Whose.
+        organization: OrganizationId,
+        /// The book.
+        book: u32,
+        /// The row.
+        number: u32,
+        /// The name.
+        name: &'a str,
+        /// The user's cells. `references` is derived from the remembered requests.
+        cells: &'a [Cell],
+    },
+    /// A threshold that fired in a book. May tell of one that fired after the snapshot began.
+    Fired {
+        /// Whose.
+        organization: OrganizationId,
+        /// The book.
+        book: u32,
+        /// The account.
+        account: &'a Account,
+        /// The mark.
+        percent: u32,
+    },
+    /// A hold or a settled request.
+    Remembered {
+        /// Where.
+        slot: Slot,
+        /// What is known of it.
+        row: &'a Row,
+    },
+}
+
+/// What a book says beside its rows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BookEntry<'a> {
+    /// Whose.
+    pub organization: OrganizationId,
+    /// Counted from the organization's first; consecutive.
+    pub number: u32,
+    /// From when until when.
+    pub span: CycleSpan,
+    /// The calendar that counts for it.
+    pub calendar: Calendar,
+    /// The plan it counts by, where that is not the organization's.
+    pub plan: Option<&'a Arc<OrganizationPlan>>,
+    /// What its grants are worth, and when.
+    pub steps: &'a [Step],
+    /// When a grant begins or ends next.
+    pub next_step: Timestamp,
+    /// What rolled over from the cycle before, in credits.
+    pub rolled_over: u64,
+    /// Extensions that were requested.
+    pub extensions: &'a [Extension],
+    /// What the plan gives, as of the last change.
+    pub figures: Figures,
+    /// What the pool has drawn from the extension, in credits.
+    pub pool_share: u64,
+}
+
+/// An entry that does not fit what came before it: the snapshot was not written by this engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("an entry does not fit what came before it: {0}")]
+pub struct Misfit(pub &'static str);

@@ -1,0 +1,71 @@
+//! One directory of files that must survive: the real one, and one that tears, loses and fails for tests.
+//!
+//! File names are flat. What was stored or written is safe from the end of the process at once, and from the loss of power
+//! only after the file's `sync`; names only after `sync_directory`. A `sync` that failed says nothing about what was
+//! stored before it, then or later.
+
+mod real;
+mod simulated;
+
+use std::io;
+use std::sync::Arc;
+
+pub use real::{DirectoryLock, LockError, RealDisk};
+pub use simulated::{Crash, SimulatedDisk};
+
+/// A directory.
+pub trait Disk: Send + Sync {
+    /// The names of its files, in order.
+    fn list(&self) -> io::Result<Vec<String>>;
+
+    /// Reads a file from its beginning.
+    fn read(&self, name: &str) -> io::Result<Box<dyn io::Read + Send>>;
+
+    /// Makes an empty file, or empties one, to be written from its beginning.
+    fn create(&self, name: &str) -> io::Result<Box<dyn Output>>;
+
+    /// Makes a file of so many zero bytes that take their place on the disk already (so that no store can find it full), and
+    /// syncs it. One that could not be completed is removed.
+    fn allocate(&self, name: &str, bytes: u64) -> io::Result<()>;
+
+    /// Maps a whole file for storing.
+    fn map(&self, name: &str) -> io::Result<Mapped>;
+
+    /// Gives a file another name, replacing the one that had it.
+    fn rename(&self, from: &str, to: &str) -> io::Result<()>;
+
+    /// Removes a file.
+    fn remove(&self, name: &str) -> io::Result<()>;
+
+    /// Makes the names safe.
+    fn sync_directory(&self) -> io::Result<()>;
+}
+
+/// A file that is written from its beginning to its end.
+pub trait Output: io::Write + Send {
+    /// Makes everything that was written safe.
+    fn sync(&mut self) -> io::Result<()>;
+}
+
+/// A file that was mapped: one who stores, and whoever syncs meanwhile.
+pub struct Mapped {
+    /// Where bytes are stored.
+    pub region: Box<dyn Region>,
+    /// Makes what was stored safe.
+    pub syncer: Arc<dyn Syncer>,
+}
+
+/// A file as memory: what is stored is in the kernel's hands when the call returns.
+pub trait Region: Send {
+    /// Its length in bytes.
+    fn bytes(&self) -> usize;
+
+    /// Stores bytes. Fails only beyond the end, or where a test wants it to.
+    fn store(&mut self, offset: usize, bytes: &[u8]) -> io::Result<()>;
+}
+
+/// Makes what was stored in a mapped file safe.
+pub trait Syncer: Send + Sync {
+    /// Returns when everything stored before the call is safe.
+    fn sync(&self) -> io::Result<()>;
+}
