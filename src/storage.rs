@@ -18,6 +18,7 @@ pub mod gate;
 pub mod inspect;
 mod journal;
 mod keeper;
+mod parts;
 mod plan_code;
 mod recovery;
 mod segment;
