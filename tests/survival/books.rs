@@ -1,0 +1,112 @@
+//! The books as they must be: an engine that is given the first groups of a history, one fact after the other.
+
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
+use quotad::domain::time::Timestamp;
+use quotad::engine::Engine;
+use quotad::engine::recorder::Forgetful;
+
+use crate::machine::{History, Machine};
+use crate::script::BOUNDS;
+use crate::world::SetClock;
+
+/// An engine with the first so many groups, taken over at this instant by a process that gives out ids of this start.
+pub fn rebuilt(history: &History, count: usize, now: Timestamp, start: u64) -> (Engine, Arc<SetClock>) {
+    let clock = Arc::new(SetClock::new(now));
+    let engine = Engine::new(BOUNDS, start, clock.clone(), Arc::new(Forgetful));
+    for group in &history.groups[..count] {
+        for fact in &group.facts {
+            engine.apply(fact);
+        }
+    }
+    engine.resume().expect("nothing is recorded that could fail");
+    (engine, clock)
+}
+
+fn digest(lines: &[String]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    lines.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// Compares recovered books with rebuilt ones; what was rebuilt once is remembered while the history is the same.
+#[derive(Default)]
+pub struct Comparison {
+    digests: HashMap<(usize, i64), u64>,
+}
+
+impl Comparison {
+    /// How many groups of the history are in, at least `floor` of them and no other; or what is wrong.
+    pub fn groups_in(
+        &mut self,
+        history: &History,
+        machine: &Machine,
+        floor: usize,
+    ) -> Result<usize, String> {
+        let now = machine.now();
+        let candidates = candidates(history, machine);
+        let lines = machine.engine.fingerprint();
+        let found = digest(&lines);
+        for &count in &candidates {
+            if self.digest(history, count, now) != found {
+                continue;
+            }
+            if count < floor {
+                return Err(format!(
+                    "{} groups were lost: {count} are in, {floor} were promised; {:?}",
+                    floor - count,
+                    machine.recovered
+                ));
+            }
+            return Ok(count);
+        }
+        let nearest = candidates.first().copied().unwrap_or(0);
+        let (expected, _) = rebuilt(&history.first(nearest), nearest, now, 0);
+        Err(format!(
+            "not the books of the first {candidates:?} groups of {}: {}\n{:?}",
+            history.groups.len(),
+            first_difference(&expected.fingerprint(), &lines),
+            machine.recovered,
+        ))
+    }
+
+    fn digest(&mut self, history: &History, count: usize, now: Timestamp) -> u64 {
+        let key = (count, now.nanos());
+        // The doubtful group is another one at each crash.
+        let is_known = count <= history.groups.len();
+        if let Some(&known) = self.digests.get(&key).filter(|_| is_known) {
+            return known;
+        }
+        let first = history.first(count);
+        let made = digest(&rebuilt(&first, count, now, 0).0.fingerprint());
+        if is_known {
+            self.digests.insert(key, made);
+        }
+        made
+    }
+}
+
+/// Of how many groups the books can be.
+fn candidates(history: &History, machine: &Machine) -> Vec<usize> {
+    if !history.snapshots.is_empty() {
+        return history.snapshots.clone();
+    }
+    let counted = history.until(machine.recovered.position);
+    let mut candidates = vec![counted];
+    // Whether the doubtful one is in cannot be told by the position alone: seals have positions too.
+    if counted == history.groups.len() && history.doubtful.is_some() {
+        candidates.push(counted + 1);
+    }
+    candidates
+}
+
+pub fn first_difference(expected: &[String], found: &[String]) -> String {
+    let differs = |(a, b): &(&String, &String)| a != b;
+    let pair = expected.iter().zip(found).find(differs);
+    pair.map_or_else(
+        || format!("{} lines, {} expected", found.len(), expected.len()),
+        |(expected, found)| format!("\n  expected {expected}\n  found    {found}"),
+    )
+}
