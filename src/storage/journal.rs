@@ -134,7 +134,8 @@ pub(super) struct Opening {
 
 impl Journal {
     pub(super) fn new(disk: Arc<dyn Disk>, options: Options) -> Self {
-        let gate = Gate::new(options.durability == Durability::Power);
+        let waits = options.durability == Durability::Power;
+        let gate = Gate::new(waits && !sabotage::is(Fault::AcknowledgeEarly));
         let room = Room::new(&options);
         Self {
             disk,

@@ -14,16 +14,15 @@ use crate::engine::Engine;
 use crate::world::disk::Disk;
 use crate::world::sabotage::{self, Fault};
 
-use super::StorageError;
 use super::error::{FileError, RecoveryError};
-use super::fact_code::{self, Frame};
+use super::fact_code::{self, FactError, Frame};
 use super::files::{self, File};
 use super::journal::{Identity, Journal, Live, Opening};
 use super::plan_code::{PlanHash, from_json};
 use super::snapshot;
 use super::snapshots::Kept;
 
-use chain::{Chain, End, Group, failed, read_whole, unreadable};
+use chain::{Chain, End, Group, Link, failed, read_whole, unreadable};
 
 /// What recovery found and did.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -53,6 +52,8 @@ struct Base {
     /// The whole ones, the oldest first.
     kept: Vec<Kept>,
     damaged: Vec<u64>,
+    /// What is wrong with the newest, where none is whole.
+    error: Option<FileError>,
 }
 
 /// A recovery under way.
@@ -80,11 +81,19 @@ impl Recovery<'_> {
             .disk
             .list()
             .map_err(|source| failed("listing the directory", source))?;
-        let base = self.load_snapshot(&names)?;
+        let mut base = self.load_snapshot(&names)?;
         let mut chain = Chain::find(self.disk, base.header.as_ref().map(|it| it.journal))?;
-        let end = self.replay(&base, &mut chain)?;
+        // Without a whole snapshot only a journal from its very beginning brings everything back.
+        let is_complete = chain.links.first().is_some_and(|link| link.first == 0);
+        if let Some(error) = base
+            .error
+            .take_if(|_| base.header.is_none() && !is_complete)
+        {
+            return Err(error.into());
+        }
+        self.replay(&base, &mut chain)?;
         self.recovered.is_new = base.header.is_none() && chain.links.is_empty();
-        let opening = self.clean(&names, &base, &chain, &end, base_time)?;
+        let opening = self.clean(&names, &base, &chain, base_time)?;
         journal.open(opening)?;
         Ok(Shelf {
             kept: base.kept,
@@ -103,7 +112,6 @@ impl Recovery<'_> {
             .collect();
         numbers.sort_unstable();
         let mut base = Base::default();
-        let mut first_error = None;
         for &number in numbers.iter().rev() {
             let name = files::snapshot(number);
             let verified = self.open(&name).and_then(|mut source| {
@@ -125,14 +133,11 @@ impl Recovery<'_> {
                 Err(error) => {
                     self.recovered.snapshots_damaged.push(error.to_string());
                     base.damaged.push(number);
-                    first_error.get_or_insert(error);
+                    base.error.get_or_insert(error);
                 }
             }
         }
-        match (first_error, &base.header) {
-            (Some(error), None) => Err(error.into()),
-            _ => Ok(base),
-        }
+        Ok(base)
     }
 
     fn restore(&mut self, name: &str, plan: &Arc<Plan>) -> Result<(), RecoveryError> {
@@ -146,7 +151,7 @@ impl Recovery<'_> {
     }
 
     /// Applies what happened after the snapshot.
-    fn replay(&mut self, base: &Base, chain: &mut Chain) -> Result<End, RecoveryError> {
+    fn replay(&mut self, base: &Base, chain: &mut Chain) -> Result<(), RecoveryError> {
         let none = Vec::new();
         let positions = base.header.as_ref().map_or(&none, |it| &it.positions);
         let from = positions.iter().copied().min().unwrap_or(0);
@@ -165,8 +170,7 @@ impl Recovery<'_> {
         let needs_segment = base.header.as_ref().is_some_and(|it| it.segment > 0);
         let is_lost = end.safe > end.position
             || (known_safe > end.position && (needs_segment || !chain.links.is_empty()));
-        self.judge(chain, &end, is_lost)?;
-        Ok(end)
+        self.judge(chain, &end, is_lost)
     }
 
     /// Whether what is broken is a torn tail, or damage that somebody must decide about.
@@ -206,11 +210,10 @@ impl Recovery<'_> {
         names: &[String],
         base: &Base,
         chain: &Chain,
-        end: &End,
         base_time: Timestamp,
     ) -> Result<Opening, RecoveryError> {
         let position = self.recovered.position;
-        let (stay, go): (Vec<_>, Vec<_>) =
+        let (stay, go): (Vec<&Link>, Vec<&Link>) =
             chain.links.iter().partition(|link| link.first < position);
         for link in stay.iter().filter(|link| link.bytes > 0) {
             let name = files::journal(link.number);
@@ -244,7 +247,6 @@ impl Recovery<'_> {
             _ => None,
         });
         let header = base.header.as_ref();
-        let _ = end;
         Ok(Opening {
             identity: Identity {
                 journal: if self.recovered.is_new {
@@ -310,32 +312,23 @@ fn apply(
             problem,
         })
     };
-    let mut plan_error = None;
-    let mut plans = |hash: &PlanHash| {
-        read_plan(disk, hash).map_err(|error| {
-            let text = error.to_string();
-            plan_error = Some(error);
-            text
-        })
-    };
     let is_new = |fact: &Fact| {
         // A plan is the same change in all shards, and a copy begins in all of them under the plan's lock.
         let shard = usize::from(fact.shard().unwrap_or(0));
         group.position >= positions.get(shard).copied().unwrap_or(0)
     };
-    let _ = &mut plans;
+    let mut plans = |hash: &PlanHash| read_plan(disk, hash);
     let decoded = fact_code::decode(group.body, &group.frame, &mut plans, &mut |fact| {
         if is_new(&fact) {
             engine.apply(&fact);
         }
     });
-    match (decoded, plan_error) {
-        (_, Some(error)) => Err(error.into()),
-        (Err(problem), None) => Err(damaged(format!(
-            "a whole record that makes no sense: {problem}"
-        ))),
-        (Ok(()), None) => Ok(()),
-    }
+    decoded.map_err(|error| match error {
+        FactError::Plan(error) => error.into(),
+        FactError::Garbled(problem) => {
+            damaged(format!("a whole record that makes no sense: {problem}"))
+        }
+    })
 }
 
 fn read_plan(disk: &dyn Disk, hash: &PlanHash) -> Result<Arc<Plan>, FileError> {
@@ -372,7 +365,7 @@ fn kept(header: &snapshot::Header) -> Kept {
 }
 
 /// The segments that stay: each ends where the next begins.
-fn live(links: &[&chain::Link], position: u64) -> VecDeque<Live> {
+fn live(links: &[&Link], position: u64) -> VecDeque<Live> {
     let ends = links
         .iter()
         .skip(1)
@@ -386,14 +379,4 @@ fn live(links: &[&chain::Link], position: u64) -> VecDeque<Live> {
         syncer: None,
     });
     lives.collect()
-}
-
-impl From<StorageError> for FileError {
-    fn from(error: StorageError) -> Self {
-        Self::Damaged {
-            file: String::new(),
-            offset: 0,
-            problem: error.to_string(),
-        }
-    }
 }

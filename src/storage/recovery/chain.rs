@@ -117,8 +117,12 @@ impl Chain {
         let Some(begin) = holding.checked_sub(1) else {
             return self.end(disk, None, from, from);
         };
-        let mut pending = Pending::default();
-        let mut position = from.max(self.links[begin].first + 1);
+        let mut pending = Pending {
+            start: None,
+            frame: self.links[begin].frame,
+            body: Vec::new(),
+        };
+        let mut position = from;
         for at in begin..self.links.len() {
             let link = self.links[at];
             let name = files::journal(link.number);
@@ -126,7 +130,7 @@ impl Chain {
             self.links[at].bytes = bytes.len() as u64;
             let segment = Segment::new(&bytes, self.journal, link.number, link.first);
             let next = self.links.get(at + 1).map_or(u64::MAX, |next| next.first);
-            position = link.first + 1;
+            position = from.max(link.first + 1);
             for record in segment.records_from(position) {
                 if record.position >= next {
                     break;
@@ -222,7 +226,6 @@ impl End {
 }
 
 /// A group whose records are being put together.
-#[derive(Default)]
 struct Pending {
     start: Option<u64>,
     frame: Frame,
@@ -266,3 +269,6 @@ pub(super) fn failed(what: &str, source: io::Error) -> RecoveryError {
         source,
     }
 }
+
+#[cfg(test)]
+mod tests;
