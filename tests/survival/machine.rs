@@ -61,6 +61,17 @@ impl History {
     }
 }
 
+impl History {
+    /// Puts what earlier processes recorded before what this one did.
+    pub fn follows(&mut self, earlier: &Self) {
+        let found = earlier.groups.len();
+        self.groups.splice(0..0, earlier.groups.iter().cloned());
+        for snapshot in &mut self.snapshots {
+            *snapshot += found;
+        }
+    }
+}
+
 /// Hands on to the journal, and keeps a copy outside.
 struct Recording {
     journal: Arc<dyn Recorder>,
@@ -141,60 +152,49 @@ pub struct Start {
     pub mode: Durability,
     pub now: Timestamp,
     /// The random half of the ids that it gives out.
-    pub start: u64,
-    pub history: Arc<Mutex<History>>,
+    pub ids: u64,
 }
 
 impl Start {
-    /// On a directory whose history is known, as far as it is still there.
-    pub fn new(disk: SimulatedDisk, mode: Durability, now: Timestamp, history: &History) -> Self {
-        Self {
-            disk,
-            mode,
-            now,
-            start: 0xB007 + history.groups.len() as u64,
-            history: Arc::new(Mutex::new(history.clone())),
-        }
-    }
-
-    /// Recovers.
-    pub fn run(self) -> Result<Machine, RecoveryError> {
-        let Self {
-            disk,
-            mode,
-            now,
-            start,
-            history,
-        } = self;
-        let clock = Arc::new(SetClock::new(now));
+    /// Recovers. What is recorded on the way is in `history` also if it fails.
+    pub fn run(&self, history: &Arc<Mutex<History>>) -> Result<Machine, RecoveryError> {
+        let clock = Arc::new(SetClock::new(self.now));
         let as_clock: Arc<dyn Clock> = clock.clone();
-        let storage = Storage::new(Arc::new(disk.clone()), options(mode), as_clock.clone());
+        let disk = Arc::new(self.disk.clone());
+        let storage = Storage::new(disk, options(self.mode), as_clock.clone());
         let recording = Recording {
             journal: storage.recorder(),
-            history: Arc::clone(&history),
+            history: Arc::clone(history),
         };
-        let engine = Engine::new(BOUNDS, start, as_clock, Arc::new(recording));
-        if mode == Durability::Memory {
+        let engine = Engine::new(BOUNDS, self.ids, as_clock, Arc::new(recording));
+        if self.mode == Durability::Memory {
             history.lock().snapshots.push(0);
         }
         let recovered = storage.recover(&engine)?;
-        let kept = history.lock().until(recovered.position);
         Ok(Machine {
-            disk,
+            disk: self.disk.clone(),
             storage,
             engine,
             clock,
             recovered,
-            history,
-            mode,
-            synced: kept,
+            history: Arc::clone(history),
+            mode: self.mode,
+            synced: 0,
             snapshot: 0,
-            passed: kept,
+            passed: 0,
         })
     }
 }
 
 impl Machine {
+    /// It turned out which groups of earlier processes it found: they come before its own, and are safe.
+    pub fn found(&mut self, earlier: &History) {
+        let found = earlier.groups.len();
+        (self.synced, self.snapshot, self.passed) = (found, found, found);
+        self.history.lock().follows(earlier);
+        self.look_at_the_gate();
+    }
+
     /// Does it, and sees what may be promised from here on.
     pub fn play(&mut self, action: &Action) -> Came {
         let recorded = self.recorded();
@@ -211,12 +211,12 @@ impl Machine {
                 done(synced)
             }
             Action::Seal => done(self.storage.seal()),
-            Action::Prepare => done(self.storage.prepare()),
+            Action::Prepare => done(self.storage.make_room()),
             Action::Snapshot => {
                 if self.mode == Durability::Memory {
                     self.history.lock().snapshots.push(recorded);
                 }
-                let taken = self.storage.snapshot(&self.engine);
+                let taken = self.storage.take_snapshot(&self.engine);
                 if let Ok(true) = taken {
                     (self.snapshot, self.synced) = (recorded, recorded);
                 }

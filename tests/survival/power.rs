@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use quotad::domain::time::Timestamp;
+use quotad::engine::Engine;
 use quotad::storage::Durability;
 use quotad::world::disk::{Crash, SimulatedDisk};
 
-use crate::books::{Comparison, rebuilt};
+use crate::books::{Comparison, first_difference, rebuilt};
 use crate::machine::{History, Machine, Promise, Start};
 use crate::script::{Action, Came, Rhythm, Script, pause};
-use crate::variable;
+use crate::world::SetClock;
+use crate::{orders, seed};
 
 /// Orders of the script of each mode, without further words. A crash at every step costs as much as its square.
 const ORDERS: usize = 360;
@@ -20,6 +22,9 @@ const CHANCES: u64 = 2;
 
 /// Orders after a recovery, on both books.
 const GOES_ON: usize = 25;
+
+/// One crash in so many steps is followed by a recovery that crashes at each of its own steps.
+const RECOVERIES_EVERY: u64 = 20;
 
 const RHYTHM: Rhythm = Rhythm {
     sync: 12,
@@ -46,8 +51,7 @@ fn play(script: &Script, mode: Durability, disk: &SimulatedDisk) -> Result<Run, 
         disk: disk.clone(),
         mode,
         now: script.begin,
-        start: script.seed,
-        history: Arc::clone(&history),
+        ids: script.seed,
     };
     let ended = |promise, now, at| Run {
         disk: disk.clone(),
@@ -56,7 +60,7 @@ fn play(script: &Script, mode: Durability, disk: &SimulatedDisk) -> Result<Run, 
         now,
         at,
     };
-    let mut machine = match first.run() {
+    let mut machine = match first.run(&history) {
         Ok(machine) => machine,
         Err(_) if disk.has_stopped() => return Ok(ended(Promise::default(), script.begin, 0)),
         Err(error) => return Err(error.to_string()),
@@ -105,6 +109,7 @@ fn nothing_is_acknowledged(
 /// What was counted.
 #[derive(Default)]
 struct Figures {
+    groups: usize,
     steps: u64,
     crashes: u64,
     recovered: u64,
@@ -141,78 +146,188 @@ impl Checker<'_> {
         Ok(())
     }
 
-    fn crash(
-        &mut self,
-        run: &Run,
-        step: u64,
-        crash: Crash,
-        goes_on: bool,
-    ) -> Result<(), String> {
-        let now = run.now.plus(pause(step));
+    fn crash(&mut self, run: &Run, step: u64, crash: Crash, goes_on: bool) -> Result<(), String> {
         self.figures.crashes += 1;
-        let disk = run.disk.after(crash);
-        let start = Start::new(disk, self.mode, now, &run.history.first(0));
-        let ids = start.start;
-        let machine = start.run().map_err(|error| error.to_string())?;
+        let start = Start {
+            disk: run.disk.after(crash),
+            mode: self.mode,
+            now: run.now.plus(pause(step)),
+            ids: self.script.seed + 1 + step,
+        };
+        let mut machine = recover(&start)?;
         let floor = run.promise.after(crash);
-        let count = self.comparison.groups_in(&run.history, &machine, floor)?;
+        let count = self
+            .comparison
+            .groups_in(&run.history, &machine, floor)?;
         self.figures.recovered += 1;
         self.figures.shortened += u64::from(count < run.history.groups.len());
         if goes_on {
-            let kept = run.history.first(count);
-            *machine.history.lock() = kept.clone();
-            let first_own = kept.groups.len();
-            self.go_on(machine, run, &kept, ids, step)?;
-            debug_assert!(first_own == count);
-            self.figures.went_on += 1;
-            if step % 7 == 0 {
-                self.crash_in_recovery(run, now, crash, count)?;
+            let found = run.history.first(count);
+            machine.found(&found);
+            let (rebuilt, clock) = rebuilt(&found, count, start.now, start.ids);
+            self.go_on(&mut machine, run, &rebuilt, &clock)?;
+            self.crash_again(&machine, step)
+                .map_err(|problem| format!("a second time: {problem}"))?;
+            if step.is_multiple_of(RECOVERIES_EVERY) {
+                self.crash_in_recovery(run, step, crash, &found)
+                    .map_err(|problem| format!("in recovery: {problem}"))?;
             }
         }
         Ok(())
     }
 
-    /// The recovered books and rebuilt ones answer alike; then it ends a second time.
+    /// The recovered books and rebuilt ones answer alike.
     fn go_on(
         &mut self,
-        mut machine: Machine,
+        machine: &mut Machine,
         run: &Run,
-        kept: &History,
-        ids: u64,
-        step: u64,
+        rebuilt: &Engine,
+        clock: &SetClock,
     ) -> Result<(), String> {
-        let (rebuilt, clock) = rebuilt(kept, kept.groups.len(), machine.now(), ids);
-        let mut coming = self.script.actions[run.at..].iter().take(GOES_ON);
-        let differs = coming.try_for_each(|action| {
+        for action in self.script.actions[run.at..].iter().take(GOES_ON) {
             let came = machine.play(action);
             clock.set(machine.now());
-            let expected = action.play(&rebuilt);
-            match came == expected {
-                true => Ok(()),
-                false => Err(format!("{action:?}\n  answers {came:?}\n  rebuilt {expected:?}")),
+            let expected = action.play(rebuilt);
+            if came != expected {
+                return Err(format!(
+                    "{action:?}\n  answers {came:?}\n  rebuilt {expected:?}"
+                ));
             }
-        });
-        differs?;
-        if machine.engine.fingerprint() != rebuilt.fingerprint() {
-            return Err("it answers alike, but other books came of it".to_owned());
         }
-        let _ = step;
+        let (expected, found) = (rebuilt.fingerprint(), machine.engine.fingerprint());
+        if expected != found {
+            return Err(first_difference(&expected, &found));
+        }
+        self.figures.went_on += 1;
         Ok(())
     }
 
-    /// The recovery itself ends at each of its steps.
+    fn crash_again(&mut self, machine: &Machine, step: u64) -> Result<(), String> {
+        let crash = match step % 3 {
+            0 => Crash::Process,
+            1 => Crash::Power(0),
+            _ => Crash::Power(2 + step),
+        };
+        let start = Start {
+            disk: machine.disk.after(crash),
+            mode: self.mode,
+            now: machine.now().plus(pause(step / 3)),
+            ids: 1,
+        };
+        let history = machine.history.lock().clone();
+        let floor = machine.promise().after(crash);
+        Comparison::default().groups_in(&history, &recover(&start)?, floor)?;
+        self.figures.crashed_again += 1;
+        Ok(())
+    }
+
+    /// The recovery itself ends at each of its steps, and what comes then finds what it had found.
     fn crash_in_recovery(
         &mut self,
         run: &Run,
-        now: Timestamp,
+        step: u64,
         crash: Crash,
-        count: usize,
+        found: &History,
     ) -> Result<(), String> {
-        let _ = (run, now, crash, count);
+        let left = run.disk.after(crash);
+        let start = |disk: SimulatedDisk| Start {
+            disk,
+            mode: self.mode,
+            now: run.now.plus(pause(step)),
+            ids: 2,
+        };
+        let steps = recover(&start(left.after(Crash::Process)))?.disk.steps();
+        for stop in 0..steps {
+            let first = start(left.after(Crash::Process));
+            first.disk.stop_at(stop);
+            let history = Arc::new(Mutex::new(History::default()));
+            if first.run(&history).is_ok() {
+                return Err(format!("it does not notice that step {stop} failed"));
+            }
+            let again = [Crash::Process, Crash::Power(0), Crash::Power(1), Crash::Power(stop + 2)];
+            let again = again[usize::try_from(stop % 4).expect("small")];
+            // What the power could take before, it may still take: nobody has been told anything since.
+            let floor = match (crash, again) {
+                (Crash::Process, Crash::Power(_)) => run.promise.power,
+                _ => found.groups.len(),
+            };
+            let second = recover(&start(first.disk.after(again)))
+                .map_err(|problem| format!("stopped at {stop}, {again:?}: {problem}"))?;
+            let mut history = history.lock().clone();
+            history.follows(found);
+            if self.mode == Durability::Memory {
+                history.snapshots = vec![found.groups.len()];
+            }
+            Comparison::default()
+                .groups_in(&history, &second, floor)
+                .map_err(|problem| format!("stopped at {stop}, {again:?}: {problem}"))?;
+            self.figures.in_recovery += 1;
+        }
         Ok(())
     }
 }
 
-pub fn orders() -> usize {
-    variable("QUOTAD_SURVIVAL_ORDERS").map_or(ORDERS, |orders| usize::try_from(orders).expect("few"))
+fn recover(start: &Start) -> Result<Machine, String> {
+    let history = Arc::new(Mutex::new(History::default()));
+    start.run(&history).map_err(|error| error.to_string())
+}
+
+/// Crashes a run of one mode at every step.
+fn run(mode: Durability, seed: u64) -> Figures {
+    let script = Script::new(seed, orders(ORDERS), RHYTHM);
+    let whole = SimulatedDisk::new();
+    let run = play(&script, mode, &whole).unwrap_or_else(|problem| panic!("{mode:?}: {problem}"));
+    let mut checker = Checker {
+        script: &script,
+        mode,
+        comparison: Comparison::default(),
+        figures: Figures {
+            steps: whole.steps(),
+            groups: run.history.groups.len(),
+            ..Figures::default()
+        },
+    };
+    for step in 0..whole.steps() {
+        checker.step(step).unwrap_or_else(|problem| {
+            panic!(
+                "mode {mode:?}, a crash at step {step} of {} ({:?}), QUOTAD_SURVIVAL_SEED={seed}: {problem}",
+                whole.steps(),
+                whole.kinds().get(usize::try_from(step).expect("few")),
+            )
+        });
+    }
+    checker.figures
+}
+
+#[test]
+fn a_crash_at_every_step_keeps_what_the_mode_promises() {
+    for (nth, mode) in [Durability::Process, Durability::Power, Durability::Memory]
+        .into_iter()
+        .enumerate()
+    {
+        let figures = run(mode, seed(7) + nth as u64);
+        println!("power loss, mode {mode:?}: {figures}");
+        assert_eq!(figures.crashes, figures.recovered);
+        assert!(figures.went_on > 0 && figures.crashed_again > 0 && figures.in_recovery > 0);
+        // Something must have been at stake, or nothing was shown.
+        assert!(figures.shortened > 0);
+    }
+}
+
+impl std::fmt::Display for Figures {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "{} groups in {} steps, a crash at each: {} of {} recovered ({} without what was not promised), {} went on, \
+             {} crashed again and recovered, {} crashed in recovery and recovered",
+            self.groups,
+            self.steps,
+            self.recovered,
+            self.crashes,
+            self.shortened,
+            self.went_on,
+            self.crashed_again,
+            self.in_recovery,
+        )
+    }
 }

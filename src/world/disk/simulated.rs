@@ -47,6 +47,11 @@ impl SimulatedDisk {
         self.state.lock().faults.steps()
     }
 
+    /// How many files were opened for reading so far.
+    pub fn reads(&self) -> u64 {
+        self.state.lock().faults.taken(Kind::Read)
+    }
+
     /// What each step was, from the first one on.
     pub fn kinds(&self) -> Vec<Kind> {
         self.state.lock().faults.kinds().to_vec()

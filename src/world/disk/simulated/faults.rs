@@ -70,8 +70,13 @@ impl Faults {
     }
 
     pub(super) fn fail_kind(&mut self, kind: Kind, nth: u64, errno: i32) {
-        let before = self.taken.get(&kind).copied().unwrap_or(0);
+        let before = self.taken(kind);
         self.at_kind.insert((kind, before + nth), errno);
+    }
+
+    /// How many of a kind were taken.
+    pub(super) fn taken(&self, kind: Kind) -> u64 {
+        self.taken.get(&kind).copied().unwrap_or(0)
     }
 
     /// Answers an error once the machine has stopped.

@@ -1,0 +1,256 @@
+//! Every byte of a small directory damaged, one at a time: each start refuses with file and place, falls back to the older
+//! snapshot, or recovers exactly the undamaged books; nothing that was safe is ever missing without a word.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use quotad::domain::time::Timestamp;
+use quotad::storage::Durability;
+use quotad::world::disk::{Crash, Disk, SimulatedDisk};
+
+use crate::books::{Comparison, rebuilt};
+use crate::machine::{History, Machine, Start};
+use crate::script::{Action, Rhythm, Script};
+use crate::{orders, seed};
+
+/// Orders before, between and after the two snapshots.
+const ORDERS: usize = 30;
+
+/// Of bytes that nothing was written to, one in so many is damaged. A prime, so that all parts of a slot are met.
+const UNWRITTEN_EVERY: usize = 997;
+
+const SLOT: usize = 64;
+
+const RHYTHM: Rhythm = Rhythm {
+    sync: 0,
+    seal: 0,
+    prepare: 0,
+    snapshot: 0,
+    correct: 4,
+};
+
+/// A directory with two snapshots and two segments that hold records after both.
+struct Directory {
+    disk: SimulatedDisk,
+    history: History,
+    now: Timestamp,
+    /// Groups that were synced before the last ones were recorded.
+    safe: usize,
+}
+
+impl Directory {
+    fn new() -> Self {
+        let orders = orders(ORDERS);
+        let script = Script::new(seed(11), 4 * orders, RHYTHM);
+        let (before, after) = script.actions.split_at(script.actions.len() / 2);
+        let history = Arc::new(Mutex::new(History::default()));
+        let disk = SimulatedDisk::new();
+        let mut first = Start {
+            disk: disk.clone(),
+            mode: Durability::Process,
+            now: script.begin,
+            ids: script.seed,
+        }
+        .run(&history)
+        .unwrap();
+        let third = before.len() / 3;
+        for (nth, action) in before.iter().enumerate() {
+            first.play(action);
+            if nth == third || nth == 2 * third {
+                first.play(&Action::Snapshot);
+            }
+        }
+        first.play(&Action::Sync);
+        let (earlier, now) = (first.history.lock().clone(), first.now());
+
+        let disk = disk.after(Crash::Power(0));
+        let history = Arc::new(Mutex::new(History::default()));
+        let mut second = Start {
+            disk: disk.clone(),
+            mode: Durability::Process,
+            now,
+            ids: script.seed + 1,
+        }
+        .run(&history)
+        .unwrap();
+        second.found(&earlier);
+        let tail = after.len() - after.len() / 8;
+        after[..tail].iter().for_each(|action| drop(second.play(action)));
+        for action in [Action::Sync, Action::Seal, Action::Sync] {
+            second.play(&action);
+        }
+        let safe = second.recorded();
+        after[tail..].iter().for_each(|action| drop(second.play(action)));
+        assert!(second.storage.failure().is_none());
+        let history = second.history.lock().clone();
+        assert!(history.groups.len() > safe);
+        Self {
+            disk: disk.after(Crash::Power(1)),
+            history,
+            now: second.now(),
+            safe,
+        }
+    }
+
+    fn start(&self, disk: SimulatedDisk) -> Result<Machine, String> {
+        let start = Start {
+            disk,
+            mode: Durability::Process,
+            now: self.now,
+            ids: 3,
+        };
+        start
+            .run(&Arc::new(Mutex::new(History::default())))
+            .map_err(|error| error.to_string())
+    }
+}
+
+/// What came of damage to the files of one kind.
+#[derive(Clone, Copy, Debug, Default)]
+struct Figures {
+    files: usize,
+    flips: u64,
+    refused: u64,
+    fell_back: u64,
+    unharmed: u64,
+    /// The last records, which nobody knew to be safe, were taken for a torn tail.
+    tail_cut: u64,
+}
+
+struct Checker {
+    directory: Directory,
+    comparison: Comparison,
+    figures: BTreeMap<&'static str, Figures>,
+}
+
+impl Checker {
+    /// Damages one byte.
+    fn flip(&mut self, kind: &'static str, file: &str, offset: usize, mask: u8) {
+        let directory = &self.directory;
+        let disk = directory.disk.after(Crash::Process);
+        let mut bytes = disk.contents(file).unwrap();
+        bytes[offset] ^= mask;
+        disk.set_contents(file, bytes).unwrap();
+        let figures = self.figures.entry(kind).or_default();
+        figures.flips += 1;
+        let context = format!("{file}, byte {offset} ^ {mask:#04x}");
+        let machine = match directory.start(disk) {
+            Ok(machine) => machine,
+            Err(why) => {
+                let says_where = why.contains("at byte") || why.contains("position") || why.contains("format");
+                assert!(says_where && names_a_file(&why), "{context}: it refuses, but where? {why}");
+                figures.refused += 1;
+                return;
+            }
+        };
+        let history = &directory.history;
+        let count = self
+            .comparison
+            .groups_in(history, &machine, directory.safe)
+            .unwrap_or_else(|problem| panic!("{context}: {problem}"));
+        if count < history.groups.len() {
+            figures.tail_cut += 1;
+        } else if machine.recovered.snapshots_damaged.is_empty() {
+            figures.unharmed += 1;
+        } else {
+            let why = machine.recovered.snapshots_damaged.concat();
+            assert!(names_a_file(&why), "{context}: {why}");
+            figures.fell_back += 1;
+        }
+    }
+}
+
+fn names_a_file(text: &str) -> bool {
+    ["journal-", "snapshot-", "plan-", "segment that begins at"]
+        .iter()
+        .any(|name| text.contains(name))
+}
+
+fn kind(name: &str) -> &'static str {
+    ["journal", "snapshot", "plan"]
+        .into_iter()
+        .find(|kind| name.starts_with(kind))
+        .unwrap_or_else(|| panic!("{name} is no file of ours"))
+}
+
+#[test]
+fn a_damaged_byte_never_changes_the_books_unnoticed() {
+    let directory = Directory::new();
+    let names = directory.disk.list().unwrap();
+    let mut checker = Checker {
+        comparison: Comparison::default(),
+        figures: BTreeMap::new(),
+        directory,
+    };
+    for name in &names {
+        let bytes = checker.directory.disk.contents(name).unwrap();
+        let written = bytes
+            .iter()
+            .rposition(|byte| *byte != 0)
+            .map_or(0, |last| (last + 1).next_multiple_of(SLOT).min(bytes.len()));
+        if written > 0 {
+            checker.figures.entry(kind(name)).or_default().files += 1;
+        }
+        for offset in 0..written {
+            let bit = 1 << (offset % 8);
+            checker.flip(kind(name), name, offset, bit);
+            checker.flip(kind(name), name, offset, 0xFF);
+        }
+        for offset in (written..bytes.len()).step_by(UNWRITTEN_EVERY) {
+            checker.flip("never written", name, offset, 1);
+        }
+    }
+    for (kind, figures) in &checker.figures {
+        println!("corruption, {kind}: {figures:?}");
+    }
+    let figures = |kind| checker.figures[kind];
+    assert!(figures("journal").refused > 0 && figures("journal").tail_cut > 0);
+    assert!(figures("journal").files >= 2, "two segments");
+    assert_eq!(figures("snapshot").files, 2, "two snapshots");
+    assert!(figures("snapshot").fell_back > 0);
+    assert_eq!(figures("snapshot").tail_cut, 0);
+    assert_eq!(figures("never written").tail_cut, 0);
+}
+
+#[test]
+fn both_snapshots_damaged_is_refused_and_so_is_a_missing_segment() {
+    let directory = Directory::new();
+    let names = directory.disk.list().unwrap();
+    let of = |kind: &str| -> Vec<&String> {
+        let of_kind = names.iter().filter(|name| name.starts_with(kind));
+        of_kind.collect()
+    };
+    let disk = directory.disk.after(Crash::Process);
+    for name in of("snapshot") {
+        disk.flip(name, 200, 3).unwrap();
+    }
+    let why = directory.start(disk).err().expect("it refuses");
+    assert!(names_a_file(&why), "{why}");
+
+    let mut missing = 0;
+    for name in of("journal") {
+        let disk = directory.disk.after(Crash::Process);
+        let was_used = disk.contents(name).unwrap().iter().any(|byte| *byte != 0);
+        disk.remove(name).unwrap();
+        match (was_used, directory.start(disk)) {
+            (false, Ok(machine)) => {
+                let mut comparison = Comparison::default();
+                let count = comparison.groups_in(&directory.history, &machine, directory.safe);
+                assert_eq!(count, Ok(directory.history.groups.len()));
+            }
+            (true, Err(why)) => {
+                assert!(names_a_file(&why), "{why}");
+                missing += 1;
+            }
+            (was_used, start) => panic!("{name}, used: {was_used}: {:?}", start.map(|it| it.recovered)),
+        }
+    }
+    println!("corruption: {missing} missing segments, each refused");
+    assert!(missing > 0);
+    // The undamaged directory, for comparison.
+    let machine = directory.start(directory.disk.after(Crash::Process)).unwrap();
+    let history = &directory.history;
+    let (expected, _) = rebuilt(history, history.groups.len(), directory.now, 3);
+    assert_eq!(machine.engine.fingerprint(), expected.fingerprint());
+}
