@@ -13,7 +13,12 @@ use crate::script::BOUNDS;
 use crate::world::SetClock;
 
 /// An engine with the first so many groups, taken over at this instant by a process that gives out ids of this start.
-pub fn rebuilt(history: &History, count: usize, now: Timestamp, start: u64) -> (Engine, Arc<SetClock>) {
+pub fn rebuilt(
+    history: &History,
+    count: usize,
+    now: Timestamp,
+    start: u64,
+) -> (Engine, Arc<SetClock>) {
     let clock = Arc::new(SetClock::new(now));
     let engine = Engine::new(BOUNDS, start, clock.clone(), Arc::new(Forgetful));
     for group in &history.groups[..count] {
@@ -21,7 +26,9 @@ pub fn rebuilt(history: &History, count: usize, now: Timestamp, start: u64) -> (
             engine.apply(fact);
         }
     }
-    engine.resume().expect("nothing is recorded that could fail");
+    engine
+        .resume()
+        .expect("nothing is recorded that could fail");
     (engine, clock)
 }
 

@@ -76,12 +76,16 @@ impl Directory {
         .unwrap();
         second.found(&earlier);
         let tail = after.len() - after.len() / 8;
-        after[..tail].iter().for_each(|action| drop(second.play(action)));
+        after[..tail]
+            .iter()
+            .for_each(|action| drop(second.play(action)));
         for action in [Action::Sync, Action::Seal, Action::Sync] {
             second.play(&action);
         }
         let safe = second.recorded();
-        after[tail..].iter().for_each(|action| drop(second.play(action)));
+        after[tail..]
+            .iter()
+            .for_each(|action| drop(second.play(action)));
         assert!(second.storage.failure().is_none());
         let history = second.history.lock().clone();
         assert!(history.groups.len() > safe);
@@ -138,8 +142,12 @@ impl Checker {
         let machine = match directory.start(disk) {
             Ok(machine) => machine,
             Err(why) => {
-                let says_where = why.contains("at byte") || why.contains("position") || why.contains("format");
-                assert!(says_where && names_a_file(&why), "{context}: it refuses, but where? {why}");
+                let says_where =
+                    why.contains("at byte") || why.contains("position") || why.contains("format");
+                assert!(
+                    says_where && names_a_file(&why),
+                    "{context}: it refuses, but where? {why}"
+                );
                 figures.refused += 1;
                 return;
             }
@@ -243,13 +251,18 @@ fn both_snapshots_damaged_is_refused_and_so_is_a_missing_segment() {
                 assert!(names_a_file(&why), "{why}");
                 missing += 1;
             }
-            (was_used, start) => panic!("{name}, used: {was_used}: {:?}", start.map(|it| it.recovered)),
+            (was_used, start) => panic!(
+                "{name}, used: {was_used}: {:?}",
+                start.map(|it| it.recovered)
+            ),
         }
     }
     println!("corruption: {missing} missing segments, each refused");
     assert!(missing > 0);
     // The undamaged directory, for comparison.
-    let machine = directory.start(directory.disk.after(Crash::Process)).unwrap();
+    let machine = directory
+        .start(directory.disk.after(Crash::Process))
+        .unwrap();
     let history = &directory.history;
     let (expected, _) = rebuilt(history, history.groups.len(), directory.now, 3);
     assert_eq!(machine.engine.fingerprint(), expected.fingerprint());

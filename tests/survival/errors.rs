@@ -88,12 +88,19 @@ fn fail(
     });
     let failed_at = failed_at.expect("it comes to this step");
     let promise = machine.promise();
-    assert!(machine.storage.failure().is_some(), "step {step} was not noticed");
+    assert!(
+        machine.storage.failure().is_some(),
+        "step {step} was not noticed"
+    );
     for action in script.actions[failed_at + 1..].iter().take(AFTER) {
         let came = machine.play(action);
         count(action, &came, &machine, figures);
     }
-    assert_eq!(machine.promise(), promise, "promised after step {step} failed");
+    assert_eq!(
+        machine.promise(),
+        promise,
+        "promised after step {step} failed"
+    );
     ended(promise)
 }
 
@@ -143,9 +150,18 @@ fn nobody_is_told_anything_after_the_disk_refused_once() {
         }
         let needed: &[Kind] = match mode {
             Durability::Memory => &[Kind::Write, Kind::Sync, Kind::Rename, Kind::SyncDirectory],
-            _ => &[Kind::Store, Kind::Sync, Kind::Allocate, Kind::Write, Kind::Rename],
+            _ => &[
+                Kind::Store,
+                Kind::Sync,
+                Kind::Allocate,
+                Kind::Write,
+                Kind::Rename,
+            ],
         };
-        assert!(needed.iter().all(|kind| by_kind.contains_key(kind)), "{by_kind:?}");
+        assert!(
+            needed.iter().all(|kind| by_kind.contains_key(kind)),
+            "{by_kind:?}"
+        );
     }
 }
 
@@ -156,7 +172,10 @@ fn a_recovery_that_the_disk_disturbs_refuses_and_changes_nothing_that_counts() {
     let disk = SimulatedDisk::new();
     let history = Arc::new(Mutex::new(History::default()));
     let mut machine = start(&script, mode, &disk).run(&history).unwrap();
-    script.actions.iter().for_each(|action| drop(machine.play(action)));
+    script
+        .actions
+        .iter()
+        .for_each(|action| drop(machine.play(action)));
     let (history, now) = (history.lock().clone(), machine.now());
     let again = |disk: &SimulatedDisk| {
         let start = Start {
@@ -174,7 +193,10 @@ fn a_recovery_that_the_disk_disturbs_refuses_and_changes_nothing_that_counts() {
         let machine = match again(left) {
             // Another snapshot, with the segments after it, makes up for one that cannot be read.
             Ok(machine) => {
-                assert!(!machine.recovered.snapshots_damaged.is_empty(), "{what}: it went on");
+                assert!(
+                    !machine.recovered.snapshots_damaged.is_empty(),
+                    "{what}: it went on"
+                );
                 made_up_for += 1;
                 machine
             }
@@ -193,7 +215,13 @@ fn a_recovery_that_the_disk_disturbs_refuses_and_changes_nothing_that_counts() {
     for step in 0..whole.steps() {
         let left = disk.after(Crash::Process);
         left.fail_once(step, EIO);
-        check(&left, &format!("step {step}, {:?}", whole.kinds()[usize::try_from(step).unwrap()]));
+        check(
+            &left,
+            &format!(
+                "step {step}, {:?}",
+                whole.kinds()[usize::try_from(step).unwrap()]
+            ),
+        );
     }
     // Reading is no step; each one of a recovery fails in turn.
     loop {

@@ -6,21 +6,22 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::Mutex;
 use quotad::domain::credits::Credits;
 use quotad::domain::names::Name;
 use quotad::domain::plan::{Excess, Grant, GrantKind, OrganizationPlan, Plan};
 use quotad::domain::rates::Cost;
-use quotad::domain::time::Timestamp;
 use quotad::engine::answer::{Decision, EngineError, Reason};
 use quotad::engine::order::{Actual, Charge, Commit, Extend, Id, Reserve, Subject};
 use quotad::engine::recorder::Recorder;
 use quotad::engine::{Bounds, Engine};
-use quotad::storage::{Durability, Storage};
+use quotad::storage::{Durability, Options, Storage};
 use quotad::world::clock::{Clock, ManualClock};
 use quotad::world::disk::{Crash, Disk, Kind, RealDisk, SimulatedDisk};
 
 use crate::machine::options;
+
+/// So much that the disk is full before the journal may grow no more.
+const JOURNAL_BYTES_MAX: u64 = 4 << 20;
 
 const ENOSPC: i32 = 28;
 
@@ -74,7 +75,11 @@ fn granted<T>(answer: Result<Decision<T>, EngineError>) -> Option<T> {
 impl Quotad {
     fn start(disk: Arc<dyn Disk>, ids: u64) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(ManualClock::at(1_792_454_400_000_000_000));
-        let storage = Storage::new(disk, options(Durability::Process), Arc::clone(&clock));
+        let options = Options {
+            journal_bytes_max: JOURNAL_BYTES_MAX,
+            ..options(Durability::Process)
+        };
+        let storage = Storage::new(disk, options, Arc::clone(&clock));
         let recorder: Arc<dyn Recorder> = storage.recorder();
         let engine = Engine::new(Bounds::default(), ids, clock, recorder);
         storage.recover(&engine).unwrap();
@@ -179,7 +184,9 @@ fn a_full_disk_refuses_what_is_new_and_settles_what_is_open() {
     let snapshots = names(&disk, "snapshot");
     assert_eq!(snapshots.len(), 2);
     // A snapshot needs the older one's place; with that, segments come free as well.
-    let smallest = snapshots.iter().map(|name| disk.contents(name).unwrap().len() as u64);
+    let smallest = snapshots
+        .iter()
+        .map(|name| disk.contents(name).unwrap().len() as u64);
     disk.set_capacity(Some(disk.bytes() + smallest.min().unwrap() / 2));
     let taken = quotad.storage.take_snapshot(&quotad.engine).unwrap();
     println!(
@@ -201,7 +208,11 @@ fn a_full_disk_refuses_what_is_new_and_settles_what_is_open() {
 fn an_allocation_without_room_is_no_failure() {
     let disk = SimulatedDisk::new();
     Quotad::start(Arc::new(disk.clone()), 1);
-    let allocations = disk.kinds().iter().filter(|kind| **kind == Kind::Allocate).count() as u64;
+    let allocations = disk
+        .kinds()
+        .iter()
+        .filter(|kind| **kind == Kind::Allocate)
+        .count() as u64;
     let quotad = Quotad::start(Arc::new(disk.after(Crash::Process)), 2);
     drop(quotad);
     let mut later = 0;
@@ -220,7 +231,10 @@ fn an_allocation_without_room_is_no_failure() {
         let again = Quotad::start(Arc::new(disk.after(Crash::Power(0))), 2);
         assert_eq!(again.engine.fingerprint(), quotad.engine.fingerprint());
     }
-    println!("full disk: {} allocations refused once, {later} charges", allocations + 8);
+    println!(
+        "full disk: {} allocations refused once, {later} charges",
+        allocations + 8
+    );
 }
 
 /// Set in the process that has the small file system.
@@ -251,7 +265,9 @@ fn a_real_file_system_that_is_full() {
             Ok(output) if output.stdout.is_empty() => {}
             Ok(output) => {
                 let text = String::from_utf8_lossy(&output.stdout);
-                let figures = text.lines().filter(|line| line.starts_with("full file system"));
+                let figures = text
+                    .lines()
+                    .filter(|line| line.starts_with("full file system"));
                 figures.for_each(|line| println!("{line}"));
                 let errors = String::from_utf8_lossy(&output.stderr);
                 assert!(output.status.success(), "{text}{errors}");
@@ -260,7 +276,9 @@ fn a_real_file_system_that_is_full() {
             Err(_) => {}
         }
     }
-    println!("full file system: NOT RUN, because this process may not mount one (it needs `unshare`, `mount` and the right to)");
+    println!(
+        "full file system: NOT RUN, because this process may not mount one (it needs `unshare`, `mount` and the right to)"
+    );
 }
 
 fn on_a_small_file_system(folder: &Path) {

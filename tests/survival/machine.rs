@@ -18,7 +18,7 @@ use crate::script::{Action, BOUNDS, Came};
 use crate::world::SetClock;
 
 /// The smallest segments that there are, and room for some of them.
-const JOURNAL_BYTES_MAX: u64 = 4 << 20;
+const JOURNAL_BYTES_MAX: u64 = 1 << 20;
 
 /// The facts of one operation, as they were handed to the recorder.
 #[derive(Clone, Debug)]

@@ -81,7 +81,11 @@ fn play(script: &Script, mode: Durability, disk: &SimulatedDisk) -> Result<Run, 
             return Err(format!("{action:?} was refused: {why}"));
         }
     }
-    Ok(ended(machine.promise(), machine.now(), script.actions.len()))
+    Ok(ended(
+        machine.promise(),
+        machine.now(),
+        script.actions.len(),
+    ))
 }
 
 /// The last action failed, and so does what comes.
@@ -156,9 +160,7 @@ impl Checker<'_> {
         };
         let mut machine = recover(&start)?;
         let floor = run.promise.after(crash);
-        let count = self
-            .comparison
-            .groups_in(&run.history, &machine, floor)?;
+        let count = self.comparison.groups_in(&run.history, &machine, floor)?;
         self.figures.recovered += 1;
         self.figures.shortened += u64::from(count < run.history.groups.len());
         if goes_on {
@@ -244,7 +246,12 @@ impl Checker<'_> {
             if first.run(&history).is_ok() {
                 return Err(format!("it does not notice that step {stop} failed"));
             }
-            let again = [Crash::Process, Crash::Power(0), Crash::Power(1), Crash::Power(stop + 2)];
+            let again = [
+                Crash::Process,
+                Crash::Power(0),
+                Crash::Power(1),
+                Crash::Power(stop + 2),
+            ];
             let again = again[usize::try_from(stop % 4).expect("small")];
             // What the power could take before, it may still take: nobody has been told anything since.
             let floor = match (crash, again) {

@@ -33,7 +33,10 @@ pub enum Action {
     /// A caller asks.
     Order(Order),
     /// A correction with a long reason: its record takes many slots.
-    Correct { who: Who, reason_bytes: usize },
+    Correct {
+        who: Who,
+        reason_bytes: usize,
+    },
     /// Everything that is due happens.
     Tick,
     /// Whoever delivers takes the notices.
