@@ -20,6 +20,8 @@ pub enum Fault {
     ForgetId,
     /// `no-pay-down`: the extension's share is never stored.
     NoPayDown,
+    /// `torn-copy`: a copy of the books shows rows as they are when their turn comes, not as they were at its beginning.
+    TornCopy,
 }
 
 /// Whether this fault was asked for.
@@ -44,6 +46,7 @@ pub fn is(fault: Fault) -> bool {
         Fault::SplitCharge => "split-charge",
         Fault::ForgetId => "forget-id",
         Fault::NoPayDown => "no-pay-down",
+        Fault::TornCopy => "torn-copy",
     };
     chosen.as_deref() == Some(name)
 }
