@@ -19,7 +19,7 @@ pub mod inspect;
 mod journal;
 mod keeper;
 mod parts;
-mod plan_code;
+pub(crate) mod plan_code;
 mod recovery;
 mod segment;
 mod snapshot;
