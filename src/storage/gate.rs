@@ -1,30 +1,245 @@
 //! Where answers wait until what they tell is safe (mode `power`): one sync serves all who wait, and each data-plane
 //! runtime is woken once for it.
+//!
+//! Whoever waits parks in the [`Waiting`] of its own runtime. The thread that syncs knows runtimes only: it rings at those
+//! at which somebody may go, and there one task lets go everybody who may, which costs no further switch of threads.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+use std::task::{Context, Poll, Waker};
+
+use parking_lot::Mutex;
+use tokio::sync::{Notify, watch};
 
 use crate::engine::recorder::Receipt;
 
 /// Nothing that was acknowledged may be promised any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("what happened could not be made safe")]
+#[error("what happened could not be made safe; nothing is acknowledged any more")]
 pub struct Unsafe;
 
-/// Tells how far the record is safe.
-#[derive(Debug, Default)]
-pub struct Gate {}
+/// Nobody waits: no receipt goes as far as this.
+const NOBODY: u64 = u64::MAX;
 
-/// One runtime's place at the gate: those who wait there are woken by it.
+/// Tells how far the record is safe.
 #[derive(Debug)]
-pub struct Waiting {}
+pub struct Gate {
+    /// Safe up to here; where nobody waits, everything is.
+    safe: AtomicU64,
+    has_failed: AtomicBool,
+    /// The same as `has_failed`, for whoever waits for nothing else.
+    failure: watch::Sender<bool>,
+    runtimes: Mutex<Vec<Weak<Waiting>>>,
+}
 
 impl Gate {
+    /// One at which answers wait until [`Self::pass`] says that they are safe, or one at which nobody ever waits.
+    pub fn new(waits: bool) -> Self {
+        Self {
+            safe: AtomicU64::new(if waits { 0 } else { u64::MAX }),
+            has_failed: AtomicBool::new(false),
+            failure: watch::Sender::new(false),
+            runtimes: Mutex::new(Vec::new()),
+        }
+    }
+
     /// One at which nobody ever waits: `process` and `memory`.
     pub fn open() -> Self {
-        Self::default()
+        Self::new(false)
     }
 
     /// Whether what a receipt stands for is safe as the mode asks, so that its answer may leave. Two loads.
+    ///
+    /// # Errors
+    /// Once something has failed: then not even what is safe already is acknowledged.
     pub fn lets_pass(&self, receipt: Receipt) -> Result<bool, Unsafe> {
-        let _ = receipt;
-        todo!()
+        if self.has_failed.load(Ordering::SeqCst) {
+            return Err(Unsafe);
+        }
+        Ok(receipt.0 <= self.safe.load(Ordering::SeqCst))
+    }
+
+    /// Everything up to here is safe: whoever waits for no more than this goes. A position before one that was told
+    /// already changes nothing.
+    pub fn pass(&self, receipt: Receipt) {
+        let before = self.safe.fetch_max(receipt.0, Ordering::SeqCst);
+        if before >= receipt.0 {
+            return;
+        }
+        self.ring(|first| first <= receipt.0);
+    }
+
+    /// Nothing more can be made safe: everybody who waits is told so, and everybody who comes.
+    pub fn fail(&self) {
+        self.has_failed.store(true, Ordering::SeqCst);
+        self.failure.send_replace(true);
+        self.ring(|_| true);
+    }
+
+    /// Returns once something has failed.
+    pub async fn failed(&self) {
+        let mut failure = self.failure.subscribe();
+        // An error would say that the gate is gone, and it is not: it is borrowed here.
+        let _failed = failure.wait_for(|&failed| failed).await;
+    }
+
+    /// Wakes the runtimes of which the least receipt that waits there says so.
+    fn ring(&self, concerns: impl Fn(u64) -> bool) {
+        for waiting in self.runtimes.lock().iter().filter_map(Weak::upgrade) {
+            // Whoever parks says so first and looks at the gate then; here it is the other way round. So one of the two
+            // sees the other.
+            if concerns(waiting.first.load(Ordering::SeqCst)) {
+                waiting.bell.notify_one();
+            }
+        }
     }
 }
+
+/// One runtime's place at the gate: those who wait there are woken by it.
+#[derive(Debug)]
+pub struct Waiting {
+    gate: Arc<Gate>,
+    /// By receipt, then in the order in which they came. One that goes away takes itself out, so that this never holds
+    /// more than the calls in flight.
+    parked: Mutex<Parked>,
+    /// The least receipt in `parked`, or [`NOBODY`].
+    first: AtomicU64,
+    bell: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Parked {
+    wakers: BTreeMap<(Receipt, u64), Waker>,
+    came: u64,
+}
+
+impl Waiting {
+    /// A new one at this gate, for one runtime, on which [`Self::serve`] must run.
+    pub fn at(gate: &Arc<Gate>) -> Arc<Self> {
+        let waiting = Arc::new(Self {
+            gate: Arc::clone(gate),
+            parked: Mutex::default(),
+            first: AtomicU64::new(NOBODY),
+            bell: Notify::new(),
+        });
+        let mut runtimes = gate.runtimes.lock();
+        runtimes.retain(|it| it.strong_count() > 0);
+        runtimes.push(Arc::downgrade(&waiting));
+        waiting
+    }
+
+    /// The gate it stands at.
+    pub fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
+    /// Waits until the gate lets this receipt pass. Dropping it ends the waiting.
+    pub fn until_safe(self: &Arc<Self>, receipt: Receipt) -> Wait {
+        Wait {
+            waiting: Arc::clone(self),
+            receipt,
+            place: None,
+        }
+    }
+
+    /// Lets go those who may, each time that the gate rings; never ends.
+    pub async fn serve(&self) {
+        loop {
+            self.bell.notified().await;
+            self.let_go();
+        }
+    }
+
+    /// How many wait here.
+    pub fn count(&self) -> usize {
+        self.parked.lock().wakers.len()
+    }
+
+    fn let_go(&self) {
+        let mut parked = self.parked.lock();
+        let stay = match self
+            .gate
+            .lets_pass(Receipt(self.first.load(Ordering::SeqCst)))
+        {
+            Err(Unsafe) => BTreeMap::new(),
+            Ok(_) => {
+                let beyond = self.gate.safe.load(Ordering::SeqCst).saturating_add(1);
+                parked.wakers.split_off(&(Receipt(beyond), 0))
+            }
+        };
+        let go = std::mem::replace(&mut parked.wakers, stay);
+        self.note_first(&parked);
+        drop(parked);
+        go.into_values().for_each(Waker::wake);
+    }
+
+    fn note_first(&self, parked: &Parked) {
+        let first = parked.wakers.first_key_value();
+        let first = first.map_or(NOBODY, |(&(receipt, _), _)| receipt.0);
+        self.first.store(first, Ordering::SeqCst);
+    }
+
+    fn park(&self, receipt: Receipt, place: Option<u64>, waker: &Waker) -> u64 {
+        let mut parked = self.parked.lock();
+        let place = place.unwrap_or_else(|| {
+            parked.came += 1;
+            parked.came
+        });
+        parked.wakers.insert((receipt, place), waker.clone());
+        self.note_first(&parked);
+        place
+    }
+
+    fn leave(&self, receipt: Receipt, place: u64) {
+        let mut parked = self.parked.lock();
+        if parked.wakers.remove(&(receipt, place)).is_some() {
+            self.note_first(&parked);
+        }
+    }
+}
+
+/// One who waits.
+#[derive(Debug)]
+pub struct Wait {
+    waiting: Arc<Waiting>,
+    receipt: Receipt,
+    /// Where it is parked, if it is.
+    place: Option<u64>,
+}
+
+impl Future for Wait {
+    type Output = Result<(), Unsafe>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let gate = &self.waiting.gate;
+        if let Some(ended) = ended(gate.lets_pass(self.receipt)) {
+            return Poll::Ready(ended);
+        }
+        let place = self.waiting.park(self.receipt, self.place, context.waker());
+        self.place = Some(place);
+        // It may have become safe before we were seen to wait: nobody would ring for us.
+        ended(self.waiting.gate.lets_pass(self.receipt)).map_or(Poll::Pending, Poll::Ready)
+    }
+}
+
+fn ended(passes: Result<bool, Unsafe>) -> Option<Result<(), Unsafe>> {
+    match passes {
+        Ok(false) => None,
+        Ok(true) => Some(Ok(())),
+        Err(Unsafe) => Some(Err(Unsafe)),
+    }
+}
+
+impl Drop for Wait {
+    fn drop(&mut self) {
+        if let Some(place) = self.place {
+            self.waiting.leave(self.receipt, place);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -86,7 +86,13 @@ fn a_hash_is_64_digits_in_lower_case() {
         "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"
     );
     assert_eq!(text.parse(), Ok(hash));
-    for other in ["", "44", &text.to_uppercase(), &text[1..], &text.replace('a', "+")] {
+    for other in [
+        "",
+        "44",
+        &text.to_uppercase(),
+        &text[1..],
+        &text.replace('a', "+"),
+    ] {
         assert_eq!(other.parse::<PlanHash>(), Err(NoHash), "{other}");
     }
 }

@@ -225,10 +225,7 @@ impl<'a> File<'a> {
         self.exactly(bytes.into(), "a block")?;
         let checksum = seed.checksum(number, length, &self.buffer[BLOCK_HEADER_BYTES - 1..]);
         if checksum != u32::from_le_bytes([e, f, g, h]) {
-            return Err(self.damaged(
-                begin,
-                format!("block {number} does not match its checksum"),
-            ));
+            return Err(self.damaged(begin, format!("block {number} does not match its checksum")));
         }
         match kind {
             ENTRIES | TRAILER => Ok(kind),
@@ -268,9 +265,8 @@ impl<'a> File<'a> {
 fn header(bytes: &[u8]) -> Result<(Header, String), Garbled> {
     let mut reader = Reader::new(bytes);
     let (journal, number, start) = (reader.u64()?, reader.u64()?, reader.u64()?);
-    let mut time = || -> Result<Timestamp, Garbled> {
-        Ok(Timestamp::from_nanos(reader.u64()?.cast_signed()))
-    };
+    let mut time =
+        || -> Result<Timestamp, Garbled> { Ok(Timestamp::from_nanos(reader.u64()?.cast_signed())) };
     let (base, wall, steady) = (time()?, time()?, time()?);
     let segment = reader.u64()?;
     let plan = PlanHash(reader.array()?);

@@ -64,7 +64,11 @@ fn written(header: &Header, entries: &[Owned], flush_every: usize) -> (Vec<u8>, 
     for (index, entry) in entries.iter().enumerate() {
         let before = file.bytes.lock().len();
         writer.entry(&entry.entry());
-        assert_eq!(file.bytes.lock().len(), before, "an entry was written under the lock");
+        assert_eq!(
+            file.bytes.lock().len(),
+            before,
+            "an entry was written under the lock"
+        );
         if index % flush_every == 0 {
             writer.flush().unwrap();
         }
@@ -154,7 +158,10 @@ fn a_block_ends_before_it_grows_too_long_and_a_long_entry_has_one_for_itself() {
     let mut entries = some(1_000);
     let organization = OrganizationId { shard: 0, index: 0 };
     let long = "x".repeat(3 * BLOCK_BYTES);
-    entries.insert(500, Owned::User(organization, [0, 0], long.into(), Vec::new()));
+    entries.insert(
+        500,
+        Owned::User(organization, [0, 0], long.into(), Vec::new()),
+    );
     let (bytes, counts) = written(&header_of(7), &entries, 100);
     let begins = blocks(&bytes);
     let lengths: Vec<usize> = begins.windows(2).map(|pair| pair[1] - pair[0]).collect();
@@ -178,7 +185,11 @@ fn a_flipped_bit_anywhere_is_refused() {
             }
         }
     }
-    println!("{} bits flipped in {} bytes: all refused", bytes.len() * 8, bytes.len());
+    println!(
+        "{} bits flipped in {} bytes: all refused",
+        bytes.len() * 8,
+        bytes.len()
+    );
     assert_eq!(newer, 0, "damage was taken for a newer format");
 }
 
@@ -187,7 +198,10 @@ fn a_snapshot_that_is_cut_or_goes_on_is_refused() {
     let (bytes, _) = written(&header_of(7), &some(60), 10);
     for end in 0..bytes.len() {
         let refused = verified(&bytes[..end]);
-        assert!(matches!(refused, Err(FileError::Damaged { .. })), "{end}: {refused:?}");
+        assert!(
+            matches!(refused, Err(FileError::Damaged { .. })),
+            "{end}: {refused:?}"
+        );
     }
     let longer = [&*bytes, &[0]].concat();
     let told = verified(&longer).unwrap_err().to_string();
@@ -218,7 +232,10 @@ fn no_block_passes_for_another() {
         ("of another", other_number),
     ] {
         let told = verified(&file).unwrap_err().to_string();
-        assert!(told.contains("does not match its checksum"), "{what}: {told}");
+        assert!(
+            told.contains("does not match its checksum"),
+            "{what}: {told}"
+        );
     }
 }
 
@@ -226,7 +243,11 @@ fn no_block_passes_for_another() {
 fn a_newer_format_is_told_from_damage() {
     let (bytes, _) = written(&header_of(7), &[], 1);
     for (place, value, told) in [
-        (8, u8::try_from(FORMAT_VERSION + 1).unwrap(), "format 2 with features 0x0"),
+        (
+            8,
+            u8::try_from(FORMAT_VERSION + 1).unwrap(),
+            "format 2 with features 0x0",
+        ),
         (15, 0x80, "format 1 with features 0x80000000"),
     ] {
         let mut newer = bytes.clone();
@@ -250,7 +271,10 @@ fn an_entry_that_is_not_taken_ends_the_reading() {
         told += 1;
         Err(Misfit("a shard comes twice"))
     });
-    assert!(matches!(refused, Err(FileError::Misfit { .. })), "{refused:?}");
+    assert!(
+        matches!(refused, Err(FileError::Misfit { .. })),
+        "{refused:?}"
+    );
     assert_eq!(told, 1);
 }
 
