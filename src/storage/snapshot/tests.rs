@@ -155,7 +155,7 @@ fn the_counts_say_what_a_snapshot_holds() {
 
 #[test]
 fn a_block_ends_before_it_grows_too_long_and_a_long_entry_has_one_for_itself() {
-    let mut entries = some(1_000);
+    let mut entries = some(6_000);
     let organization = OrganizationId { shard: 0, index: 0 };
     let long = "x".repeat(3 * BLOCK_BYTES);
     entries.insert(
@@ -214,7 +214,7 @@ fn a_snapshot_that_is_cut_or_goes_on_is_refused() {
 
 #[test]
 fn no_block_passes_for_another() {
-    let entries = some(2_000);
+    let entries = some(6_000);
     let (bytes, _) = written(&header_of(7), &entries, 100);
     let begins = blocks(&bytes);
     assert!(begins.len() > 4);
