@@ -181,19 +181,28 @@ fn a_full_disk_refuses_what_is_new_and_settles_what_is_open() {
     disk.set_capacity(Some(disk.bytes()));
     let open = quotad.until_full();
     quotad.settle_while_full(&open);
-    let snapshots = names(&disk, "snapshot");
-    assert_eq!(snapshots.len(), 2);
-    // A snapshot needs the older one's place; with that, segments come free as well.
-    let smallest = snapshots
-        .iter()
-        .map(|name| disk.contents(name).unwrap().len() as u64);
-    disk.set_capacity(Some(disk.bytes() + smallest.min().unwrap() / 2));
-    let taken = quotad.storage.take_snapshot(&quotad.engine).unwrap();
+    disk.set_capacity(None);
+    quotad.goes_on();
+
+    // Full again, with two snapshots as large as the next one: it needs the older one's place.
+    for _ in 0..2 {
+        assert!(quotad.charge() && quotad.storage.take_snapshot(&quotad.engine).unwrap());
+    }
+    let before = names(&disk, "snapshot");
+    let length = |name: &String| disk.contents(name).unwrap().len() as u64;
+    disk.set_capacity(Some(
+        disk.bytes() + before.iter().map(length).min().unwrap() / 2,
+    ));
+    assert!(quotad.charge() && quotad.storage.take_snapshot(&quotad.engine).unwrap());
+    let after = names(&disk, "snapshot");
     println!(
-        "full disk: {} holds settled, a snapshot in the older one's place: {taken}, left {:?}",
+        "full disk: {} holds settled, then it went on; a snapshot in the older one's place: {before:?}, then {after:?}",
         open.len(),
-        names(&disk, "snapshot")
     );
+    assert!(before.len() == 2 && after.len() == 2 && before[1] == after[0]);
+    // Without room for any: the books go on, and say so.
+    disk.set_capacity(Some(0));
+    assert!(quotad.charge() && !quotad.storage.take_snapshot(&quotad.engine).unwrap());
     assert!(quotad.storage.failure().is_none());
     disk.set_capacity(None);
     quotad.goes_on();

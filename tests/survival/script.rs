@@ -63,7 +63,8 @@ impl Came {
     /// Whether a caller was told something that must stay true.
     pub fn is_acknowledged(&self) -> bool {
         match self {
-            Self::Outcome(Outcome::Failed(failure)) => *failure != Failure::Unrecorded,
+            // A request that cannot be done was not done, whatever the reason.
+            Self::Outcome(Outcome::Failed(_)) => false,
             Self::Outcome(_) | Self::Notices(_) => true,
             Self::Done | Self::Refused(_) => false,
         }
@@ -190,15 +191,19 @@ impl Action {
 
 /// One organization after the other, as a stream of notices does.
 pub fn take_notices(engine: &Engine) -> Came {
-    let mut taken = String::new();
+    let (mut taken, mut unknown) = (String::new(), 0);
     for name in ORGANIZATIONS {
         match engine.notices(Name::parse(name).expect("a valid name")) {
             Ok(notices) => taken += &format!("{name} {notices:?}\n"),
             Err(error) if Failure::of(&error) == Failure::Unrecorded => {
                 return Came::Refused(error.to_string());
             }
-            Err(error) => taken += &format!("{name} {error}\n"),
+            // The plan does not name it.
+            Err(_) => unknown += 1,
         }
+    }
+    if unknown == ORGANIZATIONS.len() {
+        return Came::Refused("there is no organization".to_owned());
     }
     Came::Notices(taken)
 }
