@@ -4,11 +4,14 @@ use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
+use quotad::domain::names::Name;
 use quotad::domain::time::Timestamp;
 use quotad::engine::Engine;
+use quotad::engine::order::Of;
 use quotad::engine::recorder::Forgetful;
 
 use crate::machine::{History, Machine};
+use crate::plans::ORGANIZATIONS;
 use crate::script::BOUNDS;
 use crate::world::SetClock;
 
@@ -95,21 +98,32 @@ impl Comparison {
     }
 }
 
-/// Of how many groups the books can be.
+/// Of how many groups the books can be, the likeliest first.
 fn candidates(history: &History, machine: &Machine) -> Vec<usize> {
     if !history.snapshots.is_empty() {
-        return history.snapshots.clone();
+        return history.snapshots.iter().rev().copied().collect();
     }
     let counted = history.until(machine.recovered.position);
-    let mut candidates = vec![counted];
     // Whether the doubtful one is in cannot be told by the position alone: seals have positions too.
-    if counted == history.groups.len() && history.doubtful.is_some() {
-        candidates.push(counted + 1);
+    match counted == history.groups.len() && history.doubtful.is_some() {
+        true => vec![counted, counted + 1],
+        false => vec![counted],
     }
-    candidates
 }
 
-pub fn first_difference(expected: &[String], found: &[String]) -> String {
+/// What can be seen of the books from outside. A recovered engine is free to give a hold another slot than the one that
+/// ended would have.
+pub fn seen(engine: &Engine) -> String {
+    let mut seen = String::new();
+    for name in ORGANIZATIONS {
+        let name = Name::parse(name).expect("a valid name");
+        seen += &format!("{:?}\n{:?}\n", engine.export(name), engine.counters(name));
+        seen += &format!("{:?}\n", engine.balance(name, Of::Organization));
+    }
+    seen
+}
+
+fn first_difference(expected: &[String], found: &[String]) -> String {
     let differs = |(a, b): &(&String, &String)| a != b;
     let pair = expected.iter().zip(found).find(differs);
     pair.map_or_else(

@@ -120,7 +120,7 @@ impl Script {
             }
             if chance.percent(rhythm.correct) {
                 let who = generator.who(&mut chance, &reference);
-                let reason_bytes = usize::try_from(chance.between(1, 1_024)).expect("small");
+                let reason_bytes = usize::try_from(chance.between(200, 1_024)).expect("small");
                 let correct = Action::Correct { who, reason_bytes };
                 // The reference would say the same or refuse it, too.
                 if correct.play(&engine) == Came::Outcome(Outcome::Done) {
