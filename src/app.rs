@@ -21,6 +21,7 @@ use crate::http::probes::{Probes, ProbesError};
 use crate::rpc::health;
 use crate::rpc::quota::Parts;
 use crate::rpc::server::{DataPlane, Settings as ListenSettings, Socket, StartError};
+use crate::storage::gate::Gate;
 use crate::world::clock::{Clock, SystemClock};
 use crate::world::vitals::{Phase, Vitals};
 
@@ -101,6 +102,7 @@ async fn serve(settings: &Settings, ready: impl FnOnce(&Ready<'_>)) -> Result<()
         engine: Arc::clone(&engine),
         vitals: Arc::clone(&vitals),
         clock,
+        gate: Arc::new(Gate::open()),
     };
     let data_plane = DataPlane::start(&listen_settings(settings), parts)?;
     let probes = match settings.probes_listen {
