@@ -38,9 +38,25 @@ pub(super) struct Args {
     /// Where probes are answered, `none` for nowhere [default: 127.0.0.1:7452].
     #[arg(long, env = "QUOTAD_PROBES_LISTEN", value_name = "ADDRESS")]
     probes_listen: Option<String>,
-    /// What an acknowledged commit survives; this version has `memory` only: nothing.
+    /// Where the books are kept; no other quotad may use it [default: ./quotad-data].
+    #[arg(long, env = "QUOTAD_DATA_DIR", value_name = "DIR")]
+    data_dir: Option<String>,
+    /// What an acknowledged commit survives: `memory` (nothing but snapshots), `process` (kill -9) or `power` (the power
+    /// failing too) [default: process].
     #[arg(long, env = "QUOTAD_DURABILITY", value_name = "MODE")]
     durability: Option<String>,
+    /// How often a snapshot is taken while something happens [default: 60s].
+    #[arg(long, env = "QUOTAD_SNAPSHOT_INTERVAL", value_name = "TIME")]
+    snapshot_interval: Option<String>,
+    /// What a loss of power may cost at most in the mode `process` [default: 100ms].
+    #[arg(long, env = "QUOTAD_FSYNC_INTERVAL", value_name = "TIME")]
+    fsync_interval: Option<String>,
+    /// What the journal may take on the disk, in KiB, MiB or GiB [default: 256MiB].
+    #[arg(long, env = "QUOTAD_JOURNAL_BYTES_MAX", value_name = "SIZE")]
+    journal_bytes_max: Option<String>,
+    /// For one start: drops what a damaged journal holds from this position on, which the refusal to start has named.
+    #[arg(long, value_name = "POSITION")]
+    drop_from: Option<String>,
     /// How long requests under way may take after SIGTERM [default: 5s].
     #[arg(long, env = "QUOTAD_DRAIN_TIMEOUT", value_name = "TIME")]
     drain_timeout: Option<String>,
@@ -81,7 +97,12 @@ fn serve(args: Args) -> Result<(), AppError> {
         socket_mode: args.socket_mode,
         probes_listen: args.probes_listen,
         plan: args.plan,
+        data_dir: args.data_dir,
         durability: args.durability,
+        snapshot_interval: args.snapshot_interval,
+        fsync_interval: args.fsync_interval,
+        journal_bytes_max: args.journal_bytes_max,
+        drop_from: args.drop_from,
         drain_timeout: args.drain_timeout,
         bounds_cells: args.bounds_cells,
         bounds_holds: args.bounds_holds,
