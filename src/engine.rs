@@ -121,6 +121,16 @@ impl Engine {
         Arc::clone(&self.plan.lock())
     }
 
+    /// The random half of the ids that this engine gives out.
+    pub fn start(&self) -> u64 {
+        self.shared.start
+    }
+
+    /// How many holds are open.
+    pub fn holds_open(&self) -> u64 {
+        self.shared.stats.holds_open.load(Ordering::Relaxed)
+    }
+
     /// What was decided and is held, for metrics; read without a lock.
     pub fn stats(&self) -> &Stats {
         &self.shared.stats

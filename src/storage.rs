@@ -10,24 +10,29 @@
 //! A position counts the journal's slots from its beginning, across segments. What the engine records at a position is
 //! replayed for a shard if that shard's part of the snapshot ends at or before it.
 
+mod bell;
 mod bytes;
 mod entry_code;
 mod error;
 mod fact_code;
+mod files;
 pub mod gate;
 pub mod inspect;
 mod journal;
 mod keeper;
+mod parts;
 mod plan_code;
 mod recovery;
 mod segment;
 mod snapshot;
+mod snapshots;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::domain::time::Timestamp;
 use crate::engine::Engine;
-use crate::engine::recorder::Recorder;
+use crate::engine::recorder::{Receipt, Recorder};
 use crate::world::clock::Clock;
 use crate::world::disk::Disk;
 
@@ -35,6 +40,10 @@ pub use error::{FEATURES_KNOWN, FORMAT_VERSION, FileError, RecoveryError, Storag
 pub use recovery::Recovered;
 
 use gate::Gate;
+use journal::Journal;
+use keeper::Keeper;
+use recovery::Recovery;
+use snapshots::Snapshots;
 
 /// What an acknowledged commit survives (reliability.md).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -65,14 +74,22 @@ pub struct Options {
 
 /// The books' place on the disk.
 pub struct Storage {
-    journal: Arc<journal::Journal>,
+    journal: Arc<Journal>,
+    snapshots: Arc<Snapshots>,
+    keeper: Keeper,
+    clock: Arc<dyn Clock>,
 }
 
 impl Storage {
     /// Over a directory that this process has locked. Nothing is read or written yet.
     pub fn new(disk: Arc<dyn Disk>, options: Options, clock: Arc<dyn Clock>) -> Self {
-        let _ = (disk, options, clock);
-        todo!()
+        let journal = Arc::new(Journal::new(disk, options));
+        Self {
+            snapshots: Arc::new(Snapshots::new(Arc::clone(&journal))),
+            keeper: Keeper::default(),
+            journal,
+            clock,
+        }
     }
 
     /// Where the engine records; refuses until the books are recovered.
@@ -82,7 +99,7 @@ impl Storage {
 
     /// Where answers wait until what they tell is safe.
     pub fn gate(&self) -> Arc<Gate> {
-        todo!()
+        Arc::clone(&self.journal.gate)
     }
 
     /// Fills a new engine with what the directory holds, opens the journal for what comes, and lets happen what came due
@@ -91,24 +108,96 @@ impl Storage {
     /// # Errors
     /// With the file and the place, if what was acknowledged cannot be brought back whole; then nothing is changed.
     pub fn recover(&self, engine: &Engine) -> Result<Recovered, RecoveryError> {
-        let _ = engine;
-        todo!()
+        let recovered = self.replay(engine)?;
+        engine
+            .resume()
+            .map_err(|_| self.failure().unwrap_or(StorageError::Closed))?;
+        Ok(recovered)
     }
 
-    /// Keeps the books from here on: syncs, prepares segments, takes snapshots, on threads of its own. Takes the first
-    /// snapshot before it returns, unless nothing has happened since the last.
+    /// The first part of [`Self::recover`]: the books as they were left, before anything happens to them.
+    ///
+    /// # Errors
+    /// As [`Self::recover`].
+    pub fn replay(&self, engine: &Engine) -> Result<Recovered, RecoveryError> {
+        let mut recovery = Recovery {
+            disk: &*self.journal.disk,
+            engine,
+            drop_from: self.journal.options.drop_from,
+            recovered: Recovered::default(),
+        };
+        let now = Timestamp::from_nanos(self.clock.read().wall_ns);
+        let shelf = recovery.run(&self.journal, now)?;
+        self.snapshots.found(shelf.kept, shelf.damaged);
+        Ok(recovery.recovered)
+    }
+
+    /// Keeps the books from here on: syncs, makes room, takes snapshots, on threads of its own. Takes the first snapshot
+    /// before it returns.
+    ///
+    /// # Errors
+    /// If the snapshot cannot be written, or the system refuses a thread.
     pub fn run(&self, engine: &Arc<Engine>) -> Result<(), StorageError> {
-        let _ = engine;
-        todo!()
+        self.snapshots.take(engine)?;
+        self.keeper
+            .start(&self.journal, &self.snapshots, engine, &self.clock)
+            .map_err(|error| self.journal.fail("starting a thread", &error))
+    }
+
+    /// Makes what was recorded safe: what the syncing thread does. For tests that go step by step.
+    ///
+    /// # Errors
+    /// If the disk refuses; then nothing is acknowledged any more.
+    pub fn sync(&self) -> Result<(), StorageError> {
+        self.journal.sync()
+    }
+
+    /// Says in the journal that everything before is safe, if it is: what the syncing thread does when nothing happens.
+    ///
+    /// # Errors
+    /// As [`Self::sync`].
+    pub fn seal(&self) -> Result<bool, StorageError> {
+        self.journal.seal()
+    }
+
+    /// Makes room for what comes; answers whether there is as much as is wanted.
+    ///
+    /// # Errors
+    /// As [`Self::sync`], except that a full disk is none.
+    pub fn make_room(&self) -> Result<bool, StorageError> {
+        self.journal.prepare()
+    }
+
+    /// Takes a snapshot; answers whether there was anything new, and room for it.
+    ///
+    /// # Errors
+    /// As [`Self::make_room`].
+    pub fn take_snapshot(&self, engine: &Engine) -> Result<bool, StorageError> {
+        self.snapshots.take(engine)
+    }
+
+    /// Everything recorded before this position is safe from the loss of power.
+    pub fn synced(&self) -> Receipt {
+        Receipt(self.journal.synced())
     }
 
     /// Why nothing can be recorded any more, if that is so.
     pub fn failure(&self) -> Option<StorageError> {
-        todo!()
+        self.journal.failure()
     }
 
-    /// Ends: a last sync and a last snapshot, then the threads stop.
-    pub fn close(&self) -> Result<(), StorageError> {
-        todo!()
+    /// Ends: the threads stop, then a last snapshot and a last sync. Nothing is recorded after it.
+    ///
+    /// # Errors
+    /// If the disk refuses. What was acknowledged is as safe as before.
+    pub fn close(&self, engine: &Engine) -> Result<(), StorageError> {
+        self.keeper.stop(&self.journal);
+        self.snapshots.take(engine)?;
+        self.journal.sync()?;
+        if self.journal.seal()? {
+            self.journal.sync()?;
+        }
+        self.journal.close();
+        Ok(())
     }
 }

@@ -12,6 +12,7 @@ pub use super::answer::Notice;
 pub use super::book::Figures;
 pub use super::cell::Cell;
 pub use super::holds::{Row, State};
+pub(crate) use super::holds::{id_of, slot_of};
 pub use super::organization::Period;
 
 /// An entry. They come in an order in which each finds what it refers to.

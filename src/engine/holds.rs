@@ -200,7 +200,7 @@ impl Row {
 }
 
 /// The id of a slot: slot (32 bits: 8 of them the shard), generation (32), random of this start (64).
-pub(super) fn id_of(slot: Slot, start: u64) -> Id {
+pub(crate) fn id_of(slot: Slot, start: u64) -> Id {
     let mut id = [0; 16];
     let place = (u32::from(slot.shard) << 24) | (slot.index & INDEX_MAX);
     id[..4].copy_from_slice(&place.to_be_bytes());
@@ -210,7 +210,7 @@ pub(super) fn id_of(slot: Slot, start: u64) -> Id {
 }
 
 /// The slot that an id of this start names, and the random of its start.
-pub(super) fn slot_of(id: &Id) -> (Slot, u64) {
+pub(crate) fn slot_of(id: &Id) -> (Slot, u64) {
     let [a, b, c, d, e, f, g, h, start @ ..] = *id;
     let slot = Slot {
         shard: a,

@@ -1,1 +1,160 @@
-//! (being written)
+//! The threads that keep the books: one syncs, one makes room, one takes snapshots. None of them is ever waited for by a
+//! request, except in the mode `power`, whose answers wait for a sync.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use crate::domain::time::Timestamp;
+use crate::engine::Engine;
+use crate::world::clock::Clock;
+
+use super::Durability;
+use super::bell::Bell;
+use super::error::StorageError;
+use super::journal::Journal;
+use super::snapshots::Snapshots;
+
+/// How often is looked whether a disk that was full has room again, and whether a snapshot is due.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// A snapshot for which there was no room is not tried again before this: each try writes until the disk is full.
+const AGAIN_AFTER: Duration = Duration::from_secs(5);
+
+/// The threads, and how to end them.
+#[derive(Default)]
+pub(super) struct Keeper {
+    is_closing: Arc<AtomicBool>,
+    to_snapshot: Arc<Bell>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl Keeper {
+    /// Starts them.
+    pub(super) fn start(
+        &self,
+        journal: &Arc<Journal>,
+        snapshots: &Arc<Snapshots>,
+        engine: &Arc<Engine>,
+        clock: &Arc<dyn Clock>,
+    ) -> io::Result<()> {
+        let mut threads = self.threads.lock();
+        let is_closing = || Arc::clone(&self.is_closing);
+        if journal.keeps_records() {
+            let (it, closing) = (Arc::clone(journal), is_closing());
+            threads.push(spawn("quotad-sync", move || sync(&it, &closing))?);
+            let (it, closing) = (Arc::clone(journal), is_closing());
+            threads.push(spawn("quotad-room", move || make_room(&it, &closing))?);
+        }
+        let work = Snapshooter {
+            journal: Arc::clone(journal),
+            snapshots: Arc::clone(snapshots),
+            engine: Arc::clone(engine),
+            clock: Arc::clone(clock),
+            bell: Arc::clone(&self.to_snapshot),
+            is_closing: is_closing(),
+        };
+        threads.push(spawn("quotad-snapshot", move || work.run())?);
+        Ok(())
+    }
+
+    /// Ends them, after what they are at.
+    pub(super) fn stop(&self, journal: &Journal) {
+        self.is_closing.store(true, Ordering::Release);
+        journal.to_sync.ring();
+        journal.to_keep.ring();
+        self.to_snapshot.ring();
+        for thread in self.threads.lock().drain(..) {
+            if thread.join().is_err() {
+                tracing::error!("a thread that keeps the books had ended in a panic");
+            }
+        }
+    }
+}
+
+fn spawn(
+    name: &str,
+    work: impl FnOnce() -> Result<(), StorageError> + Send + 'static,
+) -> io::Result<JoinHandle<()>> {
+    std::thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(move || {
+            if let Err(failure) = work() {
+                tracing::error!("{failure}");
+            }
+        })
+}
+
+/// Syncs what was recorded: at the interval, or as soon as somebody waits. When nothing happens any more, seals.
+fn sync(journal: &Journal, is_closing: &AtomicBool) -> Result<(), StorageError> {
+    let waits = journal.options.durability == Durability::Power;
+    while !is_closing.load(Ordering::Acquire) {
+        let is_wanted = journal.to_sync.wait(journal.options.fsync_interval);
+        if journal.appended() != journal.synced() || (waits && is_wanted) {
+            journal.sync()?;
+        } else if journal.seal()? {
+            journal.sync()?;
+        }
+    }
+    Ok(())
+}
+
+/// Prepares segments before they are needed.
+fn make_room(journal: &Journal, is_closing: &AtomicBool) -> Result<(), StorageError> {
+    let mut was_enough = true;
+    while !is_closing.load(Ordering::Acquire) {
+        let is_enough = journal.prepare()?;
+        if was_enough && !is_enough {
+            tracing::warn!(
+                "no room for the journal: when what is prepared runs short, Reserve, Extend and Charge are refused until \
+                 there is; Commit and Release go on"
+            );
+        } else if is_enough && !was_enough {
+            tracing::info!("there is room for the journal again");
+        }
+        was_enough = is_enough;
+        journal.to_keep.wait(LOOK_EVERY);
+    }
+    Ok(())
+}
+
+struct Snapshooter {
+    journal: Arc<Journal>,
+    snapshots: Arc<Snapshots>,
+    engine: Arc<Engine>,
+    clock: Arc<dyn Clock>,
+    bell: Arc<Bell>,
+    is_closing: Arc<AtomicBool>,
+}
+
+impl Snapshooter {
+    /// Takes snapshots at the interval, and when the journal has grown to half of what it may.
+    fn run(&self) -> Result<(), StorageError> {
+        let options = &self.journal.options;
+        let (mut last, mut not_before) = (self.now(), Timestamp::MIN);
+        while !self.is_closing.load(Ordering::Acquire) {
+            self.bell.wait(LOOK_EVERY.min(options.snapshot_interval));
+            let now = self.now();
+            let is_time = now.since(last) >= options.snapshot_interval;
+            let is_long =
+                self.journal.bytes_written_since_snapshot() >= options.journal_bytes_max / 2;
+            if !(is_time || is_long) || now < not_before {
+                continue;
+            }
+            if self.snapshots.take(&self.engine)? {
+                last = now;
+            } else {
+                not_before = now.plus(AGAIN_AFTER);
+            }
+        }
+        Ok(())
+    }
+
+    fn now(&self) -> Timestamp {
+        Timestamp::from_nanos(self.clock.read().steady_ns)
+    }
+}

@@ -4,14 +4,19 @@
 //! only after the file's `sync`; names only after `sync_directory`. A `sync` that failed says nothing about what was
 //! stored before it, then or later.
 
+mod lock;
+mod mapping;
 mod real;
 mod simulated;
+#[cfg(test)]
+mod tests;
 
 use std::io;
 use std::sync::Arc;
 
-pub use real::{DirectoryLock, LockError, RealDisk};
-pub use simulated::{Crash, SimulatedDisk};
+pub use lock::{DirectoryLock, LockError};
+pub use real::RealDisk;
+pub use simulated::{Crash, Kind, SimulatedDisk};
 
 /// A directory.
 pub trait Disk: Send + Sync {
@@ -21,11 +26,12 @@ pub trait Disk: Send + Sync {
     /// Reads a file from its beginning.
     fn read(&self, name: &str) -> io::Result<Box<dyn io::Read + Send>>;
 
-    /// Makes an empty file, or empties one, to be written from its beginning.
+    /// Makes an empty file, to be written from its beginning. One that had the name loses it, but is not shortened: whoever
+    /// has it mapped keeps what it was.
     fn create(&self, name: &str) -> io::Result<Box<dyn Output>>;
 
     /// Makes a file of so many zero bytes that take their place on the disk already (so that no store can find it full), and
-    /// syncs it. One that could not be completed is removed.
+    /// syncs it. One that could not be completed is removed. A name that is taken is `AlreadyExists`.
     fn allocate(&self, name: &str, bytes: u64) -> io::Result<()>;
 
     /// Maps a whole file for storing.
@@ -68,4 +74,20 @@ pub trait Region: Send {
 pub trait Syncer: Send + Sync {
     /// Returns when everything stored before the call is safe.
     fn sync(&self) -> io::Result<()>;
+}
+
+fn beyond_end(offset: usize, bytes: usize) -> io::Error {
+    io::Error::new(
+        io::ErrorKind::InvalidInput,
+        format!("{bytes} bytes at {offset} are beyond the end of the file"),
+    )
+}
+
+/// File names are flat: nothing leads out of the directory.
+fn flat(name: &str) -> io::Result<&str> {
+    if matches!(name, "" | "." | "..") || name.contains(['/', '\0']) {
+        let problem = format!("{name:?} is not the name of a file");
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, problem));
+    }
+    Ok(name)
 }

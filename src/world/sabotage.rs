@@ -20,6 +20,14 @@ pub enum Fault {
     ForgetId,
     /// `no-pay-down`: the extension's share is never stored.
     NoPayDown,
+    /// `no-fsync`: the journal counts as synced although it is not.
+    NoFsync,
+    /// `no-checksum`: records are read without looking at their checksum.
+    NoChecksum,
+    /// `acknowledge-early`: answers do not wait until what they tell is safe.
+    AcknowledgeEarly,
+    /// `skip-replay`: now and then a record is left out when the journal is replayed.
+    SkipReplay,
 }
 
 /// Whether this fault was asked for.
@@ -44,6 +52,10 @@ pub fn is(fault: Fault) -> bool {
         Fault::SplitCharge => "split-charge",
         Fault::ForgetId => "forget-id",
         Fault::NoPayDown => "no-pay-down",
+        Fault::NoFsync => "no-fsync",
+        Fault::NoChecksum => "no-checksum",
+        Fault::AcknowledgeEarly => "acknowledge-early",
+        Fault::SkipReplay => "skip-replay",
     };
     chosen.as_deref() == Some(name)
 }

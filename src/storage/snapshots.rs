@@ -1,0 +1,177 @@
+//! The snapshots of the directory, and taking another one while requests go on.
+
+use std::io;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use crate::engine::Engine;
+use crate::engine::recorder::Receipt;
+
+use super::error::StorageError;
+use super::files;
+use super::journal::Journal;
+use super::plan_code::PlanHash;
+use super::snapshot::{Header, Writer};
+
+/// So many entries are copied under one lock: tens of microseconds.
+const ENTRIES_A_STEP: usize = 256;
+
+/// So many snapshots are kept, with the segments between: if the newest is damaged, the one before makes up for it.
+const KEPT: usize = 2;
+
+/// A snapshot that is whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Kept {
+    pub(super) number: u64,
+    /// The journal's first position that it needs.
+    pub(super) from: u64,
+    pub(super) plan: PlanHash,
+}
+
+/// The snapshots of the directory.
+pub(super) struct Snapshots {
+    journal: Arc<Journal>,
+    /// The oldest first. Held while one is taken: there is one at a time.
+    kept: Mutex<Shelf>,
+}
+
+#[derive(Debug, Default)]
+struct Shelf {
+    kept: Vec<Kept>,
+    /// The highest number that any file has, or had.
+    number_last: u64,
+    /// Files that are no snapshots: to be removed once there is another whole one.
+    damaged: Vec<u64>,
+    /// What had been recorded when the newest was begun by this process.
+    groups: Option<u64>,
+}
+
+impl Snapshots {
+    pub(super) fn new(journal: Arc<Journal>) -> Self {
+        Self {
+            journal,
+            kept: Mutex::default(),
+        }
+    }
+
+    /// These were found, the oldest first.
+    pub(super) fn found(&self, kept: Vec<Kept>, damaged: Vec<u64>) {
+        let mut shelf = self.kept.lock();
+        let numbers = kept.iter().map(|it| it.number);
+        shelf.number_last = numbers.chain(damaged.iter().copied()).max().unwrap_or(0);
+        (shelf.kept, shelf.damaged) = (kept, damaged);
+    }
+
+    /// Takes a snapshot, unless nothing has happened since the last. `Ok(false)`: none was taken, for that or because the
+    /// disk is full; ask again later.
+    pub(super) fn take(&self, engine: &Engine) -> Result<bool, StorageError> {
+        self.journal.check()?;
+        let mut shelf = self.kept.lock();
+        let groups = self.journal.groups();
+        if shelf.groups == Some(groups) {
+            return Ok(false);
+        }
+        let number = shelf.number_last + 1;
+        let mut written = self.write(engine, number);
+        if written.as_ref().is_err_and(files::is_full) && shelf.kept.len() > 1 {
+            tracing::warn!("no room for a snapshot: giving up the older one");
+            let oldest = shelf.kept.remove(0);
+            self.remove(&[oldest.number])?;
+            self.give_back(&shelf)?;
+            written = self.write(engine, number);
+        }
+        match written {
+            Ok(Some(kept)) => {
+                shelf.number_last = number;
+                shelf.groups = Some(groups);
+                shelf.kept.push(kept);
+                self.tidy(&mut shelf)?;
+                Ok(true)
+            }
+            Ok(None) => Ok(false),
+            Err(error) if files::is_full(&error) => {
+                tracing::warn!("no room for a snapshot; trying again later: {error}");
+                Ok(false)
+            }
+            Err(error) => Err(self.journal.fail("writing a snapshot", &error)),
+        }
+    }
+
+    /// Writes one under a name that is only ever whole. `None` while another copy of the books is under way.
+    fn write(&self, engine: &Engine, number: u64) -> io::Result<Option<Kept>> {
+        let journal = &*self.journal;
+        let Some(mut copy) = engine.copy().map_err(io::Error::other)? else {
+            return Ok(None);
+        };
+        let Some(identity) = journal.identity() else {
+            return Err(io::Error::other("the journal is not open"));
+        };
+        let plan = journal.write_plan(copy.plan())?;
+        let positions: Vec<u64> = copy.receipts().iter().map(|&Receipt(it)| it).collect();
+        let from = positions.iter().copied().min().unwrap_or(0);
+        let header = Header {
+            journal: identity.journal,
+            number,
+            frame: identity.frame,
+            now: copy.now(),
+            segment: journal.segment_of(from),
+            positions,
+            plan,
+        };
+        let name = files::snapshot(number);
+        let unfinished = files::unfinished(&name);
+        let whole = (|| {
+            let mut writer = Writer::new(journal.disk.create(&unfinished)?, &header)?;
+            while copy.step(ENTRIES_A_STEP, &mut |entry| writer.entry(entry)) {
+                writer.flush()?;
+                // Whoever waits for the lock or the core comes first.
+                std::thread::yield_now();
+            }
+            drop(copy);
+            writer.finish()
+        })();
+        let counts = match whole {
+            Ok(counts) => counts,
+            Err(error) => {
+                // The disk may be full because of it.
+                journal.disk.remove(&unfinished)?;
+                return Err(error);
+            }
+        };
+        // A snapshot never knows more than the journal that is safe: damage before it is no torn tail.
+        journal.sync().map_err(io::Error::other)?;
+        journal.disk.rename(&unfinished, &name)?;
+        journal.disk.sync_directory()?;
+        tracing::debug!(number, ?counts, "a snapshot is whole");
+        Ok(Some(Kept { number, from, plan }))
+    }
+
+    /// Removes what the newest snapshots make superfluous.
+    fn tidy(&self, shelf: &mut Shelf) -> Result<(), StorageError> {
+        let surplus = shelf.kept.len().saturating_sub(KEPT);
+        let mut numbers: Vec<u64> = shelf.kept.drain(..surplus).map(|it| it.number).collect();
+        numbers.append(&mut shelf.damaged);
+        self.remove(&numbers)?;
+        self.give_back(shelf)
+    }
+
+    /// Gives back the segments and plans that no snapshot needs.
+    fn give_back(&self, shelf: &Shelf) -> Result<(), StorageError> {
+        let (Some(oldest), Some(newest)) = (shelf.kept.first(), shelf.kept.last()) else {
+            return Ok(());
+        };
+        self.journal.release(newest.from, oldest.from);
+        let plans: Vec<_> = shelf.kept.iter().map(|it| it.plan).collect();
+        self.journal
+            .drop_plans(&plans, oldest.from)
+            .map_err(|error| self.journal.fail("removing a plan", &error))
+    }
+
+    fn remove(&self, numbers: &[u64]) -> Result<(), StorageError> {
+        numbers
+            .iter()
+            .try_for_each(|&number| self.journal.disk.remove(&files::snapshot(number)))
+            .map_err(|error| self.journal.fail("removing a snapshot", &error))
+    }
+}
