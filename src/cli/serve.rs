@@ -9,7 +9,8 @@ use super::{Exit, complain, logs, print};
 
 /// Runs the sidecar: the default when no command is given.
 ///
-/// Without a plan it serves a built-in example. A flag beats its environment variable, which beats the file.
+/// Without a plan it serves the one that applied last, or a built-in example. A flag beats its environment variable, which
+/// beats the file.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   quotad serve
@@ -17,8 +18,8 @@ use super::{Exit, complain, logs, print};
   quotad serve --config quotad.yaml --listen 127.0.0.1:9000
   quotad serve --plan plan.yaml --listen none --socket /run/quotad/quotad.sock
 
-SIGTERM and SIGINT drain, SIGHUP reads the plan again.
-Exit codes: 0 ended as told, 1 could not start or failed, 2 wrong usage.")]
+SIGTERM and SIGINT drain and take a last snapshot, SIGHUP reads the plan again.
+Exit codes: 0 ended as told, 1 could not start, 2 wrong usage, 4 the books could not be kept: the disk failed.")]
 pub(super) struct Args {
     /// How the sidecar runs: `quotad.yaml`.
     #[arg(long, env = "QUOTAD_CONFIG", value_name = "FILE")]
@@ -84,7 +85,10 @@ pub(super) fn run(args: Args, log: &str) -> Exit {
         Ok(()) => Exit::Ok,
         Err(error) => {
             complain(&error);
-            Exit::Failed
+            match error {
+                AppError::Storage(_) | AppError::Engine(_) => Exit::Unavailable,
+                _ => Exit::Failed,
+            }
         }
     }
 }
@@ -132,10 +136,15 @@ fn welcome(ready: &Ready<'_>) {
     tracing::info!(
         server,
         probes = ready.probes.map(tracing::field::display),
-        plan = plan.as_deref().unwrap_or(app::EXAMPLE_NAME),
+        plan = plan.as_deref().unwrap_or(if ready.is_example {
+            app::EXAMPLE_NAME
+        } else {
+            "the one that applied last"
+        }),
+        data_dir = %ready.settings.data_dir.display(),
         "ready"
     );
-    if plan.is_some() {
+    if !ready.is_example {
         return;
     }
     let quotad = std::env::args()
