@@ -139,6 +139,7 @@ impl Storage {
     /// If the snapshot cannot be written, or the system refuses a thread.
     pub fn run(&self, engine: &Arc<Engine>) -> Result<(), StorageError> {
         self.snapshots.take(engine)?;
+        self.journal.prepare_for(engine.holds_open())?;
         self.keeper
             .start(&self.journal, &self.snapshots, engine, &self.clock)
             .map_err(|error| self.journal.fail("starting a thread", &error))

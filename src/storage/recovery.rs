@@ -52,6 +52,8 @@ struct Base {
     /// The whole ones, the oldest first.
     kept: Vec<Kept>,
     damaged: Vec<u64>,
+    /// What is wrong with the newest, where none is whole.
+    error: Option<FileError>,
 }
 
 /// A recovery under way.
@@ -79,8 +81,16 @@ impl Recovery<'_> {
             .disk
             .list()
             .map_err(|source| failed("listing the directory", source))?;
-        let base = self.load_snapshot(&names)?;
+        let mut base = self.load_snapshot(&names)?;
         let mut chain = Chain::find(self.disk, base.header.as_ref().map(|it| it.journal))?;
+        // Without a whole snapshot only a journal from its very beginning brings everything back.
+        let is_complete = chain.links.first().is_some_and(|link| link.first == 0);
+        if let Some(error) = base
+            .error
+            .take_if(|_| base.header.is_none() && !is_complete)
+        {
+            return Err(error.into());
+        }
         self.replay(&base, &mut chain)?;
         self.recovered.is_new = base.header.is_none() && chain.links.is_empty();
         let opening = self.clean(&names, &base, &chain, base_time)?;
@@ -102,7 +112,6 @@ impl Recovery<'_> {
             .collect();
         numbers.sort_unstable();
         let mut base = Base::default();
-        let mut first_error = None;
         for &number in numbers.iter().rev() {
             let name = files::snapshot(number);
             let verified = self.open(&name).and_then(|mut source| {
@@ -124,14 +133,11 @@ impl Recovery<'_> {
                 Err(error) => {
                     self.recovered.snapshots_damaged.push(error.to_string());
                     base.damaged.push(number);
-                    first_error.get_or_insert(error);
+                    base.error.get_or_insert(error);
                 }
             }
         }
-        match (first_error, &base.header) {
-            (Some(error), None) => Err(error.into()),
-            _ => Ok(base),
-        }
+        Ok(base)
     }
 
     fn restore(&mut self, name: &str, plan: &Arc<Plan>) -> Result<(), RecoveryError> {

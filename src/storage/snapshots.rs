@@ -78,7 +78,8 @@ impl Snapshots {
             tracing::warn!("no room for a snapshot: giving up the older one");
             let oldest = shelf.kept.remove(0);
             self.remove(&[oldest.number])?;
-            self.give_back(&shelf)?;
+            let from = shelf.kept.first().map_or(0, |it| it.from);
+            self.give_back(&shelf, from)?;
             written = self.write(engine, number);
         }
         match written {
@@ -153,18 +154,18 @@ impl Snapshots {
         let mut numbers: Vec<u64> = shelf.kept.drain(..surplus).map(|it| it.number).collect();
         numbers.append(&mut shelf.damaged);
         self.remove(&numbers)?;
-        self.give_back(shelf)
+        // While there is only one, the whole journal is what makes up for it.
+        let oldest = shelf.kept.first().filter(|_| shelf.kept.len() == KEPT);
+        self.give_back(shelf, oldest.map_or(0, |it| it.from))
     }
 
-    /// Gives back the segments and plans that no snapshot needs.
-    fn give_back(&self, shelf: &Shelf) -> Result<(), StorageError> {
-        let (Some(oldest), Some(newest)) = (shelf.kept.first(), shelf.kept.last()) else {
-            return Ok(());
-        };
-        self.journal.release(newest.from, oldest.from);
+    /// Gives back the segments and plans from before a position that no snapshot needs.
+    fn give_back(&self, shelf: &Shelf, from: u64) -> Result<(), StorageError> {
+        let newest = shelf.kept.last().map_or(0, |it| it.from);
+        self.journal.release(newest, from);
         let plans: Vec<_> = shelf.kept.iter().map(|it| it.plan).collect();
         self.journal
-            .drop_plans(&plans, oldest.from)
+            .drop_plans(&plans, from)
             .map_err(|error| self.journal.fail("removing a plan", &error))
     }
 

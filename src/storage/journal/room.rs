@@ -119,14 +119,16 @@ impl Journal {
 
     /// Bytes of the journal that the newest snapshot does not make superfluous, prepared ones included.
     pub(in crate::storage) fn bytes_since_snapshot(&self) -> u64 {
-        let written = self.appended() - self.snapshot_begin.load(Ordering::Acquire);
+        let begin = self.snapshot_begin.load(Ordering::Acquire);
+        let written = self.appended().saturating_sub(begin);
         let free = self.room.slots_free.load(Ordering::Relaxed);
         (written + free) * SLOT_BYTES as u64
     }
 
     /// Bytes that were written since the newest snapshot began.
     pub(in crate::storage) fn bytes_written_since_snapshot(&self) -> u64 {
-        let written = self.appended() - self.snapshot_begin.load(Ordering::Acquire);
+        let begin = self.snapshot_begin.load(Ordering::Acquire);
+        let written = self.appended().saturating_sub(begin);
         written * SLOT_BYTES as u64
     }
 

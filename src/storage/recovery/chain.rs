@@ -269,3 +269,6 @@ pub(super) fn failed(what: &str, source: io::Error) -> RecoveryError {
         source,
     }
 }
+
+#[cfg(test)]
+mod tests;
