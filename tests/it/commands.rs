@@ -1,5 +1,7 @@
 //! The commands as people type them, against the binary that they run: exit codes, sentences, reload, drain.
 
+#![allow(unreachable_pub)]
+
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::thread::sleep;
