@@ -62,6 +62,17 @@ impl Sidecar {
         self.process.wait().unwrap().code()
     }
 
+    /// The exit code, if it ends by then.
+    pub fn ended_within(&mut self, limit: Duration) -> Option<i32> {
+        for _ in 0..limit.as_millis() / 20 {
+            if let Some(status) = self.process.try_wait().unwrap() {
+                return status.code();
+            }
+            sleep(Duration::from_millis(20));
+        }
+        None
+    }
+
     pub fn plan(&self) -> PathBuf {
         self.folder.path().join("plan.yaml")
     }
