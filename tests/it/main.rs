@@ -9,6 +9,7 @@ mod orders;
 #[path = "../model/reference.rs"]
 mod reference;
 mod restored;
+mod restarts;
 mod rpc;
 mod scenarios;
 #[path = "../model/world.rs"]
