@@ -53,7 +53,7 @@ fn kinds(script: &Script, mode: Durability) -> Vec<Kind> {
     let mut machine = start(script, mode, &disk).run(&history).unwrap();
     for action in &script.actions {
         let came = machine.play(action);
-        assert!(!matches!(came, Came::Refused(_)), "{action:?}: {came:?}");
+        assert!(!matches!(came, Came::Refused(_)), "{action}: {came:?}");
     }
     disk.kinds()
 }
@@ -82,7 +82,7 @@ fn fail(
         if has_failed {
             count(action, &came, &machine, figures);
             // What a sync that failed was to make safe is promised to nobody.
-            assert_eq!(machine.promise().power, before.power, "{action:?}");
+            assert_eq!(machine.promise().power, before.power, "{action}");
         }
         has_failed
     });

@@ -81,7 +81,7 @@ fn play(script: &Script, mode: Durability, disk: &SimulatedDisk) -> Result<Run, 
             return Ok(ended(promise, machine.now(), at));
         }
         if let Came::Refused(why) = came {
-            return Err(format!("{action:?} was refused: {why}"));
+            return Err(format!("{action} was refused: {why}"));
         }
     }
     Ok(ended(
@@ -98,7 +98,7 @@ fn nothing_is_acknowledged(
     coming: &[Action],
 ) -> Result<(), String> {
     let promise = machine.promise();
-    let told = |what: &Action| Err(format!("{what:?} was answered after the disk had stopped"));
+    let told = |what: &Action| Err(format!("{what} was answered after the disk had stopped"));
     if let (true, Some(action)) = (came.is_acknowledged(), coming.first()) {
         return told(action);
     }
@@ -197,7 +197,7 @@ impl Checker<'_> {
             let expected = action.play(rebuilt);
             if came != expected {
                 return Err(format!(
-                    "{action:?}\n  answers {came:?}\n  rebuilt {expected:?}"
+                    "{action}\n  answers {came:?}\n  rebuilt {expected:?}"
                 ));
             }
         }

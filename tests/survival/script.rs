@@ -48,6 +48,14 @@ pub enum Action {
     Snapshot,
 }
 
+impl std::fmt::Display for Action {
+    /// Its first words: plans are long.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let text: String = format!("{self:?}").chars().take(300).collect();
+        f.write_str(&text)
+    }
+}
+
 /// What came of an action.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Came {
@@ -63,8 +71,9 @@ impl Came {
     /// Whether a caller was told something that must stay true.
     pub fn is_acknowledged(&self) -> bool {
         match self {
-            // A request that cannot be done was not done, whatever the reason.
-            Self::Outcome(Outcome::Failed(_)) => false,
+            // A request that cannot be done was not done, whatever the reason; and a plan that is in force already promises
+            // nothing new.
+            Self::Outcome(Outcome::Failed(_) | Outcome::Changed(false)) => false,
             Self::Outcome(_) | Self::Notices(_) => true,
             Self::Done | Self::Refused(_) => false,
         }
