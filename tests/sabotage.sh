@@ -33,8 +33,9 @@ log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 model=$(binary model sabotage)
 it=$(binary it sabotage)
+survival=$(binary survival sabotage)
 interleavings=$(binary interleavings sabotage,shuttle)
-for built in "$model" "$it" "$interleavings"; do
+for built in "$model" "$it" "$survival" "$interleavings"; do
   [ -x "$built" ] || { echo "a test binary was not built"; exit 1; }
 done
 
@@ -43,6 +44,9 @@ objects model "$model" the_engine \
   skip-user-cap keep-rest fire-twice no-expiry skip-fact forget-id no-pay-down torn-copy
 objects linearizability "$it" linearize \
   skip-user-cap no-expiry forget-id split-charge
+objects power-loss "$survival" a_crash_at_every_step no-fsync acknowledge-early skip-replay
+objects corruption "$survival" a_damaged_byte no-checksum skip-replay
+objects io-errors "$survival" nobody_is_told no-fsync acknowledge-early
 objects interleavings "$interleavings" "" \
   skip-user-cap no-expiry forget-id no-pay-down split-charge torn-copy
 

@@ -15,8 +15,8 @@ use crate::plans::ORGANIZATIONS;
 use crate::script::BOUNDS;
 use crate::world::SetClock;
 
-/// An engine with the first so many groups, taken over at this instant by a process that gives out ids of this start.
-pub fn rebuilt(
+/// An engine with the first so many groups, that gives out ids of this start.
+fn replayed(
     history: &History,
     count: usize,
     now: Timestamp,
@@ -29,9 +29,19 @@ pub fn rebuilt(
             engine.apply(fact);
         }
     }
-    engine
-        .resume()
-        .expect("nothing is recorded that could fail");
+    (engine, clock)
+}
+
+/// The same, and a process has taken over at this instant.
+pub fn rebuilt(
+    history: &History,
+    count: usize,
+    now: Timestamp,
+    start: u64,
+) -> (Engine, Arc<SetClock>) {
+    let (engine, clock) = replayed(history, count, now, start);
+    let resumed = engine.resume();
+    resumed.expect("nothing is recorded that could fail");
     (engine, clock)
 }
 
@@ -44,57 +54,74 @@ fn digest(lines: &[String]) -> u64 {
 /// Compares recovered books with rebuilt ones; what was rebuilt once is remembered while the history is the same.
 #[derive(Default)]
 pub struct Comparison {
-    digests: HashMap<(usize, i64), u64>,
+    replayed: HashMap<usize, u64>,
+    resumed: HashMap<(usize, i64), u64>,
 }
 
 impl Comparison {
-    /// How many groups of the history are in, at least `floor` of them and no other; or what is wrong.
+    /// How many groups of the history are in, at least `floor` of them and no other, before and after the process took
+    /// over; or what is wrong.
     pub fn groups_in(
         &mut self,
         history: &History,
         machine: &Machine,
         floor: usize,
     ) -> Result<usize, String> {
-        let now = machine.now();
-        let candidates = candidates(history, machine);
+        let (candidates, now) = (candidates(history, machine), machine.now());
+        let found = digest(&machine.replayed);
+        let is_in = |count: &usize| self.replayed(history, *count) == found;
+        let Some(count) = candidates.iter().copied().find(is_in) else {
+            let nearest = candidates.first().copied().unwrap_or(0);
+            let (expected, _) = replayed(&history.first(nearest), nearest, now, 0);
+            return Err(format!(
+                "not the books of the first {candidates:?} groups of {}: {}\n{:?}",
+                history.groups.len(),
+                first_difference(&expected.fingerprint(), &machine.replayed),
+                machine.recovered,
+            ));
+        };
+        if count < floor {
+            return Err(format!(
+                "{} groups were lost: {count} are in, {floor} were promised; {:?}",
+                floor - count,
+                machine.recovered
+            ));
+        }
         let lines = machine.engine.fingerprint();
-        let found = digest(&lines);
-        for &count in &candidates {
-            if self.digest(history, count, now) != found {
-                continue;
-            }
-            if count < floor {
-                return Err(format!(
-                    "{} groups were lost: {count} are in, {floor} were promised; {:?}",
-                    floor - count,
-                    machine.recovered
-                ));
-            }
+        if self.resumed(history, count, now) == digest(&lines) {
             return Ok(count);
         }
-        let nearest = candidates.first().copied().unwrap_or(0);
-        let (expected, _) = rebuilt(&history.first(nearest), nearest, now, 0);
+        let (expected, _) = rebuilt(&history.first(count), count, now, 0);
         Err(format!(
-            "not the books of the first {candidates:?} groups of {}: {}\n{:?}",
-            history.groups.len(),
+            "after the process took over the {count} groups: {}",
             first_difference(&expected.fingerprint(), &lines),
-            machine.recovered,
         ))
     }
 
-    fn digest(&mut self, history: &History, count: usize, now: Timestamp) -> u64 {
-        let key = (count, now.nanos());
+    fn replayed(&mut self, history: &History, count: usize) -> u64 {
+        let make = || {
+            let (engine, _) = replayed(&history.first(count), count, Timestamp::MIN, 0);
+            digest(&engine.fingerprint())
+        };
         // The doubtful group is another one at each crash.
-        let is_known = count <= history.groups.len();
-        if let Some(&known) = self.digests.get(&key).filter(|_| is_known) {
-            return known;
+        match count <= history.groups.len() {
+            true => *self.replayed.entry(count).or_insert_with(make),
+            false => make(),
         }
-        let first = history.first(count);
-        let made = digest(&rebuilt(&first, count, now, 0).0.fingerprint());
-        if is_known {
-            self.digests.insert(key, made);
+    }
+
+    fn resumed(&mut self, history: &History, count: usize, now: Timestamp) -> u64 {
+        let make = || {
+            let (engine, _) = rebuilt(&history.first(count), count, now, 0);
+            digest(&engine.fingerprint())
+        };
+        match count <= history.groups.len() {
+            true => *self
+                .resumed
+                .entry((count, now.nanos()))
+                .or_insert_with(make),
+            false => make(),
         }
-        made
     }
 }
 

@@ -167,11 +167,11 @@ impl Checker {
         let machine = match directory.start(disk) {
             Ok(machine) => machine,
             Err(why) => {
-                let says_where =
-                    why.contains("at byte") || why.contains("position") || why.contains("format");
+                let says_what = ["at byte", "position", "in format", "cannot be read"];
+                let says_what = says_what.iter().any(|words| why.contains(words));
                 assert!(
-                    says_where && names_a_file(&why),
-                    "{context}: it refuses, but where? {why}"
+                    says_what && names_a_file(&why),
+                    "{context}: it refuses, but why? {why}"
                 );
                 figures.refused += 1;
                 return;

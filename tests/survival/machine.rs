@@ -137,6 +137,8 @@ pub struct Machine {
     pub engine: Engine,
     pub clock: Arc<SetClock>,
     pub recovered: Recovered,
+    /// The books as they were left, before anything happened to them.
+    pub replayed: Vec<String>,
     pub history: Arc<Mutex<History>>,
     mode: Durability,
     /// Groups at the end of the last sync, and in the last snapshot.
@@ -170,13 +172,18 @@ impl Start {
         if self.mode == Durability::Memory {
             history.lock().snapshots.push(0);
         }
-        let recovered = storage.recover(&engine)?;
+        // The two parts of `Storage::recover`.
+        let recovered = storage.replay(&engine)?;
+        let replayed = engine.fingerprint();
+        let resumed = engine.resume();
+        resumed.map_err(|_| storage.failure().unwrap_or(StorageError::Closed))?;
         Ok(Machine {
             disk: self.disk.clone(),
             storage,
             engine,
             clock,
             recovered,
+            replayed,
             history: Arc::clone(history),
             mode: self.mode,
             synced: 0,

@@ -286,7 +286,12 @@ fn recover(start: &Start) -> Result<Machine, String> {
 
 /// Crashes a run of one mode at every step.
 fn run(mode: Durability, seed: u64) -> Figures {
-    let script = Script::new(seed, orders(ORDERS), RHYTHM);
+    let mut rhythm = RHYTHM;
+    if mode == Durability::Memory {
+        // There is nothing else.
+        rhythm.snapshot = 5;
+    }
+    let script = Script::new(seed, orders(ORDERS), rhythm);
     let whole = SimulatedDisk::new();
     let run = play(&script, mode, &whole).unwrap_or_else(|problem| panic!("{mode:?}: {problem}"));
     let mut checker = Checker {
