@@ -40,11 +40,11 @@ done
 
 export QUOTAD_MODEL_OPERATIONS=40000 QUOTAD_MODEL_SEED=1 QUOTAD_SCHEDULES=500
 objects model "$model" the_engine \
-  skip-user-cap keep-rest fire-twice no-expiry skip-fact forget-id no-pay-down
+  skip-user-cap keep-rest fire-twice no-expiry skip-fact forget-id no-pay-down torn-copy
 objects linearizability "$it" linearize \
   skip-user-cap no-expiry forget-id split-charge
 objects interleavings "$interleavings" "" \
-  skip-user-cap no-expiry forget-id no-pay-down split-charge
+  skip-user-cap no-expiry forget-id no-pay-down split-charge torn-copy
 
 echo "sabotage: $missed faults missed"
 [ "$missed" -eq 0 ]
