@@ -12,6 +12,7 @@ use crate::storage::parts::arbitrary::{
     FRAME, account, calendar, class, damage, extension, name, number, organization, period,
     place_in, rate, slot, small, span, tag, time,
 };
+use std::sync::Arc;
 
 const HASH: PlanHash = PlanHash([7; 32]);
 
