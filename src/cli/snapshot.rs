@@ -40,8 +40,8 @@ enum Action {
     /// Tells what a directory of books, or one file of it, holds, and what is damaged.
     #[command(after_help = "Exit codes: 0 whole, 1 damaged or unreadable, 2 wrong usage.")]
     Inspect {
-        /// One file, or a directory.
-        #[arg(value_name = "PATH", conflicts_with = "data_dir")]
+        /// One file, or a directory, instead of the data directory.
+        #[arg(value_name = "PATH")]
         path: Option<PathBuf>,
         #[command(flatten)]
         place: Place,
