@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use crate::config::settings::DATA_DIR_DEFAULT;
 use crate::storage::inspect::{
     PlanReport, Rehearsal, Report, SegmentReport, SnapshotReport, inspect, rehearse,
 };
@@ -14,9 +15,6 @@ use crate::world::clock::SystemClock;
 use crate::world::disk::RealDisk;
 
 use super::{Exit, Output, complain, print, shown, table};
-
-/// Where the sidecar keeps its books if nothing else is said.
-const DATA_DIR_DEFAULT: &str = "quotad-data";
 
 /// So often a start is rehearsed with books that are in use: what is read while it is written may seem damaged once.
 const REHEARSALS_MAX: usize = 3;
@@ -42,8 +40,8 @@ enum Action {
     /// Tells what a directory of books, or one file of it, holds, and what is damaged.
     #[command(after_help = "Exit codes: 0 whole, 1 damaged or unreadable, 2 wrong usage.")]
     Inspect {
-        /// One file, or a directory.
-        #[arg(value_name = "PATH", conflicts_with = "data_dir")]
+        /// One file, or a directory, instead of the data directory.
+        #[arg(value_name = "PATH")]
         path: Option<PathBuf>,
         #[command(flatten)]
         place: Place,
@@ -330,3 +328,6 @@ fn holder(folder: &Path) -> Option<String> {
     let line = text.lines().next().filter(|line| !line.is_empty());
     Some(line.unwrap_or("another process").to_owned())
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,7 @@
 
 mod bounds;
 mod commands;
+mod formats;
 mod linearizability;
 #[path = "../model/orders.rs"]
 mod orders;
