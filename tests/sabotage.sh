@@ -44,8 +44,8 @@ objects model "$model" the_engine \
   skip-user-cap keep-rest fire-twice no-expiry skip-fact forget-id no-pay-down torn-copy
 objects linearizability "$it" linearize \
   skip-user-cap no-expiry forget-id split-charge
-objects power-loss "$survival" a_crash_at_every_step no-fsync acknowledge-early skip-replay
-objects corruption "$survival" a_damaged_byte no-checksum skip-replay
+objects power-loss "$survival" a_crash_at_every_step no-fsync acknowledge-early skip-replay no-checksum
+objects corruption "$survival" a_damaged_byte no-checksum
 objects io-errors "$survival" nobody_is_told no-fsync acknowledge-early
 objects interleavings "$interleavings" "" \
   skip-user-cap no-expiry forget-id no-pay-down split-charge torn-copy

@@ -14,6 +14,7 @@
 #[path = "model/aim.rs"]
 mod aim;
 #[path = "model/generate.rs"]
+#[allow(dead_code)]
 mod generate;
 #[path = "model/orders.rs"]
 mod orders;

@@ -240,7 +240,10 @@ fn format_1_loads_for_ever() {
     // Retries get the first answers; the open hold can be settled, also by a retry of its reservation.
     house.charge("acme", "dora", 700, Some([3; 16]));
     assert_eq!(house.commit([2; 16], 150), (150, 50));
-    assert_eq!(house.engine.release(&[4; 16]).map(|it| it.returned.get()), Ok(10));
+    assert_eq!(
+        house.engine.release(&[4; 16]).map(|it| it.returned.get()),
+        Ok(10)
+    );
     assert_eq!(
         house.reserve("production", "ana", 300, Some([1; 16])),
         [1; 16]

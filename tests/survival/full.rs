@@ -25,6 +25,12 @@ const JOURNAL_BYTES_MAX: u64 = 4 << 20;
 
 const ENOSPC: i32 = 28;
 
+/// After a start so many allocations follow, each of which is refused once.
+const ALLOCATIONS: u64 = 3;
+
+/// Enough that so many segments are needed.
+const CHARGES: usize = 12_000;
+
 /// Holds that are open while the disk is full.
 const HOLDS: usize = 300;
 
@@ -215,34 +221,28 @@ fn a_full_disk_refuses_what_is_new_and_settles_what_is_open() {
 
 #[test]
 fn an_allocation_without_room_is_no_failure() {
-    let disk = SimulatedDisk::new();
-    Quotad::start(Arc::new(disk.clone()), 1);
-    let allocations = disk
-        .kinds()
-        .iter()
-        .filter(|kind| **kind == Kind::Allocate)
-        .count() as u64;
-    let quotad = Quotad::start(Arc::new(disk.after(Crash::Process)), 2);
-    drop(quotad);
-    let mut later = 0;
-    for nth in 0..allocations + 8 {
+    let mut charges = 0;
+    for nth in 0..ALLOCATIONS {
         let disk = SimulatedDisk::new();
         let quotad = Quotad::start(Arc::new(disk.clone()), 1);
         disk.fail_kind(Kind::Allocate, nth, ENOSPC);
-        for _ in 0..3_000 {
+        for _ in 0..CHARGES {
             quotad.storage.make_room().unwrap();
-            if quotad.charge() {
-                later += 1;
-            }
+            assert!(quotad.charge(), "the next try found room");
+            charges += 1;
         }
+        let allocated = disk
+            .kinds()
+            .into_iter()
+            .filter(|kind| *kind == Kind::Allocate);
         assert!(quotad.storage.failure().is_none());
+        assert!(allocated.count() as u64 > nth, "this one was met");
         quotad.storage.sync().unwrap();
         let again = Quotad::start(Arc::new(disk.after(Crash::Power(0))), 2);
         assert_eq!(again.engine.fingerprint(), quotad.engine.fingerprint());
     }
     println!(
-        "full disk: {} allocations refused once, {later} charges",
-        allocations + 8
+        "full disk: each of {ALLOCATIONS} allocations refused once, {charges} charges went on"
     );
 }
 
