@@ -16,9 +16,12 @@ const LIMITED: usize = 9;
 /// From this one on, requests carry no id of their own: what is in doubt of them cannot be asked again.
 pub const NAMELESS_FROM: usize = 13;
 
+/// Versions from this one on say the same: what is promised stays below what was bought.
+const VERSION_LAST: u64 = 100;
+
 pub const PERCENTS: [u64; 3] = [50, 80, 100];
 
-const ENTITLEMENT: u64 = 3_000_000;
+const ENTITLEMENT: u64 = 400_000;
 
 /// Who a request is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -61,7 +64,7 @@ impl Who {
     /// What a version of the plan lets this one use; a third of those limited may go beyond it.
     pub fn limit(self, version: u64) -> Option<u64> {
         let steps = u32::try_from(self.user).unwrap();
-        (self.user < LIMITED).then(|| 30 * 3_u64.pow(steps) + 10 * version)
+        (self.user < LIMITED).then(|| 30 * 3_u64.pow(steps) + 10 * version.min(VERSION_LAST))
     }
 }
 
@@ -71,7 +74,7 @@ pub fn organization_name(number: usize) -> String {
 
 /// What production has in a version.
 pub fn allocation(version: u64) -> u64 {
-    20_000 + 500 * version
+    20_000 + 500 * version.min(VERSION_LAST)
 }
 
 /// Replaces the file as one change, as deployments do.
