@@ -12,6 +12,7 @@ mod release;
 mod request;
 mod reserve;
 mod serve;
+mod snapshot;
 pub mod test;
 mod wait;
 
@@ -78,6 +79,7 @@ enum Command {
     Estimate(estimate::Args),
     Healthcheck(healthcheck::Args),
     Wait(wait::Args),
+    Snapshot(snapshot::Args),
 }
 
 /// How answers are printed.
@@ -120,6 +122,7 @@ pub fn main() -> ExitCode {
         Command::Estimate(args) => estimate::run(&args, output),
         Command::Healthcheck(args) => healthcheck::run(&args),
         Command::Wait(args) => wait::run(&args),
+        Command::Snapshot(args) => snapshot::run(args, output),
     };
     ExitCode::from(exit as u8)
 }

@@ -10,6 +10,7 @@ mod case;
 mod cell;
 mod change;
 mod copy;
+mod copy_head;
 mod crossing;
 mod denial;
 mod desk;
@@ -18,9 +19,11 @@ mod expiry;
 mod export;
 mod extend;
 mod fingerprint;
+mod fired;
 pub mod gauges;
 mod holds;
 mod marks;
+mod notices;
 pub mod order;
 mod organization;
 mod plan_change;
@@ -28,13 +31,15 @@ pub mod recorder;
 mod report;
 mod reserve;
 mod restore;
+mod restore_book;
 mod rows;
 mod seat;
 mod settle;
 mod shard;
+mod slab;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use dashmap::DashMap;
 
@@ -85,6 +90,10 @@ pub struct Engine {
     plan: Mutex<Arc<Plan>>,
     /// Set once something could not be recorded: nothing is acknowledged after it.
     failed: AtomicBool,
+    /// Whether a copy is under way: one at a time.
+    copying: AtomicBool,
+    /// How many more vacant slots entries may leave between them (`restore.rs`).
+    vacancies: AtomicU64,
 }
 
 impl Engine {
@@ -113,6 +122,8 @@ impl Engine {
             clock,
             plan: Mutex::new(Arc::default()),
             failed: AtomicBool::new(false),
+            copying: AtomicBool::new(false),
+            vacancies: AtomicU64::new(restore::vacancies_max(bounds)),
         }
     }
 

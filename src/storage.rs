@@ -21,7 +21,7 @@ pub mod inspect;
 mod journal;
 mod keeper;
 mod parts;
-mod plan_code;
+pub(crate) mod plan_code;
 mod recovery;
 mod segment;
 mod snapshot;

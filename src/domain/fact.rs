@@ -288,11 +288,11 @@ pub enum Fact {
         /// Its first reading of the clock.
         at: Now,
     },
-    /// The oldest settled requests of a shard are no longer remembered.
+    /// The oldest settled requests of a shard are no longer remembered: those that settled first.
     Forgotten {
         /// The shard.
         shard: u8,
-        /// How many.
+        /// How many requests.
         count: u32,
     },
 }

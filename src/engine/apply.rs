@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crate::domain::fact::{
-    Charged, Extended, Fact, Held, Id, OrganizationId, Place, Settled, Slot, Tag,
+    Charged, Extended, Fact, Held, Id, OrganizationId, Place, Settled, Slot,
 };
 use crate::domain::plan::Plan;
 use crate::domain::time::Timestamp;
@@ -15,7 +15,7 @@ use super::answer::Notice;
 use super::book::Book;
 use super::gauges::count;
 use super::holds::{Row, State, slot_of};
-use super::organization::{Organization, Period};
+use super::organization::Organization;
 use super::shard::{Shard, shift};
 
 /// A signed amount of credits: amounts end at 2^53 - 1.
@@ -59,21 +59,23 @@ impl Shard {
             Fact::EnvironmentNamed {
                 organization,
                 book,
+                environment,
                 name,
-                ..
             } => self.with(*organization, |it| {
                 if let Some(book) = it.book_mut(*book) {
-                    book.environments.insert(book.environment_row(name.clone()));
+                    let row = book.environment_row(name.clone());
+                    book.environments.insert(*environment, row);
                 }
             }),
             Fact::UserNamed {
                 organization,
                 book,
+                user,
                 name,
-                ..
             } => self.with(*organization, |it| {
                 if let Some(book) = it.book_mut(*book) {
-                    book.users.insert(book.user_row(name.clone()));
+                    let row = book.user_row(name.clone());
+                    book.users.insert(*user, row);
                 }
             }),
             Fact::Held(held) => self.hold(held),
@@ -100,13 +102,12 @@ impl Shard {
                 account,
                 percent,
             } => self.with(*organization, |it| {
-                if let Some(book) = it.book_mut(*book) {
-                    if !sabotage::is(Fault::FireTwice) {
-                        book.fired.insert((account.clone(), *percent));
-                    }
-                    book.mark_again(account);
+                if let Some(book) = it.book_mut(*book)
+                    && !sabotage::is(Fault::FireTwice)
+                {
+                    book.fire(account, *percent);
                 }
-                it.notice(Notice::Threshold {
+                it.notices.push(Notice::Threshold {
                     account: account.clone(),
                     percent: *percent,
                 });
@@ -120,32 +121,24 @@ impl Shard {
                     book.extensions.push(*extension);
                 }
                 it.extension_requests.push(extension.requested);
-                it.notice(Notice::Extension);
+                it.notices.push(Notice::Extension);
             }),
             Fact::TrialStarted {
                 organization,
                 user,
                 period,
-            } => self.with(*organization, |it| {
-                let period = Period {
-                    terms: *period,
-                    used: 0,
-                    held: 0,
-                };
-                it.trials
-                    .entry(user.clone())
-                    .or_default()
-                    .periods
-                    .push(period);
-            }),
-            Fact::Told { .. } => todo!(),
-            Fact::Resumed { .. } => todo!(),
+            } => self.with(*organization, |it| it.begin_trial(user, *period)),
+            Fact::Told {
+                organization,
+                count,
+            } => self.with(*organization, |it| it.notices.take(*count)),
+            Fact::Resumed { at } => self.resume(at.steady),
             Fact::Forgotten { count, .. } => self.forget(*count),
         }
     }
 
     /// Changes one organization, and keeps what is counted beside it: cells, the calendar, the gauges.
-    fn with(&mut self, id: OrganizationId, change: impl FnOnce(&mut Organization)) {
+    pub(super) fn with(&mut self, id: OrganizationId, change: impl FnOnce(&mut Organization)) {
         let Some(organization) = self.organizations.get_mut(id.index as usize) else {
             return;
         };
@@ -196,12 +189,13 @@ impl Shard {
         self.refer(&held.place);
         let mut row = Row::settled(held.tag, State::Open, held.place, held.amount, held.expires);
         row.held = held.amount;
+        row.settled = held.at;
         row.sequence = held.sequence;
         row.class = held.class;
         row.rate = held.rate;
         row.trial = held.trial;
-        self.keep(&held.tag, row);
-        self.sequence = self.sequence.max(held.sequence + 1);
+        self.keep(held.tag.slot, row);
+        self.sequence = self.sequence.max(held.sequence.saturating_add(1));
         self.expiry.push(held.tag.slot, held.expires, held.sequence);
         self.holds_open += 1;
         count(&self.shared.stats.holds_open);
@@ -213,6 +207,7 @@ impl Shard {
         };
         row.held += extended.additional;
         row.expires = extended.expires;
+        row.settled = extended.at;
         let (held, sequence, place, trial) = (row.held, row.sequence, row.place, row.trial);
         self.draw(
             &place,
@@ -226,9 +221,10 @@ impl Shard {
             let state = State::Extension {
                 hold: extended.slot,
             };
-            let mut row = Row::settled(*tag, state, place, held, extended.expires);
-            row.settled = extended.at;
-            self.keep(tag, row);
+            self.keep(
+                tag.slot,
+                Row::settled(*tag, state, place, held, extended.expires),
+            );
             self.remember(tag.slot, place, extended.at, true);
         }
     }
@@ -301,7 +297,7 @@ impl Shard {
                 overrun: charged.overrun,
             };
             self.keep(
-                tag,
+                tag.slot,
                 Row::settled(*tag, state, charged.place, charged.amount, charged.at),
             );
             self.remember(tag.slot, charged.place, charged.at, true);
@@ -326,7 +322,8 @@ impl Shard {
         }
         if trial > 0
             && let Some(user) = book.users.get(place.user).map(|row| row.name.clone())
-            && let Some(paying) = organization.trials.get_mut(&user)
+            && let Some(paying) = organization.trials.find(&user)
+            && let Some(paying) = organization.trials.get_mut(paying)
             && let Some(period) = paying.periods.get_mut(usize::from(trial) - 1)
         {
             period.used = period.used.saturating_add_signed(used);
@@ -335,16 +332,16 @@ impl Shard {
         organization.show();
     }
 
-    fn keep(&mut self, tag: &Tag, row: Row) {
-        self.holds.insert(tag.slot, row);
-        if tag.chosen || slot_of(&tag.id).1 != self.shared.start {
-            self.shared.ids.insert(tag.id, tag.slot);
+    pub(super) fn keep(&mut self, slot: Slot, row: Row) {
+        if row.chosen || slot_of(&row.id).1 != self.shared.start {
+            self.shared.ids.insert(row.id, slot);
         }
+        self.holds.insert(slot, row);
     }
 
     /// An open hold has ended; it is remembered from here on.
     fn close(&mut self, slot: Slot, at: Timestamp) {
-        self.holds.remember(slot, at);
+        self.line_up(slot, at);
         self.holds_open -= 1;
         self.shared.stats.holds_open.fetch_sub(1, Ordering::Relaxed);
         count(&self.shared.stats.settled);
@@ -353,15 +350,27 @@ impl Shard {
 
     /// A request that holds nothing is remembered from here on; a new one refers to its cell as long.
     fn remember(&mut self, slot: Slot, place: Place, at: Timestamp, is_new: bool) {
-        self.holds.remember(slot, at);
+        self.line_up(slot, at);
         if is_new {
             count(&self.shared.stats.settled);
             self.refer(&place);
         }
     }
 
+    /// A request is the last one that settled.
+    fn line_up(&mut self, slot: Slot, at: Timestamp) {
+        self.holds.remember(slot, at, self.sequence);
+        self.sequence += 1;
+    }
+
+    /// Times of another process become times of this one (`Holds::resume`).
+    fn resume(&mut self, now: Timestamp) {
+        self.holds.resume(now);
+        self.expiry.line_up(&self.holds);
+    }
+
     /// A remembered request counts in a cell, which is there: its credits were just drawn in it.
-    fn refer(&mut self, place: &Place) {
+    pub(super) fn refer(&mut self, place: &Place) {
         let organization = self
             .organizations
             .get_mut(place.organization.index as usize);
@@ -372,12 +381,13 @@ impl Shard {
 
     fn forget(&mut self, count: u32) {
         for _ in 0..count {
-            let Some(row) = self.holds.forget() else {
-                continue;
+            let Some((index, row)) = self.holds.forget() else {
+                return;
             };
+            self.horizon = self.horizon.max(row.settled);
             self.shared.stats.settled.fetch_sub(1, Ordering::Relaxed);
             if row.chosen || slot_of(&row.id).1 != self.shared.start {
-                self.forget_id(&row.id, row.generation);
+                self.forget_id(&row.id, index, row.generation);
             }
             self.with(row.place.organization, |it| {
                 if let Some(book) = it.book_mut(row.place.book) {
@@ -387,17 +397,21 @@ impl Shard {
         }
     }
 
-    fn forget_id(&self, id: &Id, generation: u32) {
+    fn forget_id(&self, id: &Id, index: u32, generation: u32) {
         let shard = self.number;
-        let is_same = |_: &Id, slot: &Slot| slot.shard == shard && slot.generation == generation;
-        self.shared.ids.remove_if(id, is_same);
+        let forgotten = Slot {
+            shard,
+            index,
+            generation,
+        };
+        self.shared.ids.remove_if(id, |_, slot| *slot == forgotten);
     }
 }
 
-fn cells(organization: &Organization) -> u64 {
+pub(super) fn cells(organization: &Organization) -> u64 {
     organization.books.iter().map(|book| book.cells).sum()
 }
 
-fn due(organization: &Organization) -> Timestamp {
+pub(super) fn due(organization: &Organization) -> Timestamp {
     organization.books.back().map_or(Timestamp::MAX, Book::due)
 }

@@ -2,7 +2,6 @@
 //!
 //! Every total equals what `domain::books` derives from the cells and the plan.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
@@ -15,6 +14,7 @@ use crate::domain::plan::{Catalogue, OrganizationPlan, Overage, Purchased, Timel
 use crate::domain::time::Timestamp;
 
 use super::cell::{Cell, EnvironmentRow, UserRow};
+use super::fired::Fired;
 use super::marks::{environment_mark, user_mark};
 use super::rows::Rows;
 
@@ -73,7 +73,7 @@ pub(super) struct Book {
     pub(super) figures: Figures,
     /// What the pool has drawn from the extension.
     pub(super) pool_share: u64,
-    pub(super) fired: BTreeSet<(Account, u32)>,
+    pub(super) fired: Fired,
     /// The least `used` of the pool that fires a threshold.
     pub(super) pool_mark: u64,
     /// The least `used` of the organization that fires a threshold.
@@ -82,6 +82,8 @@ pub(super) struct Book {
     pub(super) references: u64,
     /// How many cells there are.
     pub(super) cells: u64,
+    /// Whether a copy of it is under way: it stays until that has ended.
+    pub(super) is_copied: bool,
 }
 
 impl Book {
@@ -95,7 +97,21 @@ impl Book {
         catalogue: &Catalogue,
     ) -> Self {
         let timeline = Timeline::new(&plan.grants, catalogue, &calendar);
-        let mut book = Self {
+        let mut book = Self::empty(number, span, calendar, rolled_over, plan, timeline);
+        book.step(span.start);
+        book
+    }
+
+    /// A book in which no step of its timeline was taken yet.
+    pub(super) fn empty(
+        number: u32,
+        span: CycleSpan,
+        calendar: Calendar,
+        rolled_over: u64,
+        plan: Arc<OrganizationPlan>,
+        timeline: Timeline,
+    ) -> Self {
+        Self {
             number,
             span,
             calendar,
@@ -109,14 +125,13 @@ impl Book {
             totals: Totals::default(),
             figures: Figures::default(),
             pool_share: 0,
-            fired: BTreeSet::new(),
+            fired: Fired::default(),
             pool_mark: u64::MAX,
             organization_mark: u64::MAX,
             references: 0,
             cells: 0,
-        };
-        book.step(span.start);
-        book
+            is_copied: false,
+        }
     }
 
     /// Puts another plan in force; usage is attributed anew.
@@ -128,27 +143,37 @@ impl Book {
     ) {
         self.timeline = Timeline::new(&plan.grants, catalogue, &self.calendar);
         self.plan = plan;
-        for row in self.environments.iter_mut() {
+        for row in self.environments.iter_derived() {
             let terms = self.plan.environments.get(&row.name);
             row.allocation = terms.map_or(0, |it| it.allocation.get());
             row.allowance = terms.map_or(0, |it| it.overage.allowance(row.allocation));
         }
-        for row in self.users.iter_mut() {
+        for row in self.users.iter_derived() {
             row.limit = self
                 .plan
                 .user(&row.name)
                 .map(|it| (it.limit.get(), it.kind));
         }
         self.recount();
-        for row in self.environments.iter_mut() {
-            let most = if row.allocation == 0 {
-                0
-            } else {
-                row.drawn().saturating_sub(row.allocation)
-            };
-            row.share = row.share.min(most);
-        }
+        self.clamp_shares();
         self.step(at);
+    }
+
+    /// No environment has drawn more from the extension than its allocation left it to. Shares are not derived: each that
+    /// changes is changed by itself.
+    fn clamp_shares(&mut self) {
+        let beyond = self.environments.iter().filter_map(|(number, row)| {
+            let most = match row.allocation {
+                0 => 0,
+                allocation => row.drawn().saturating_sub(allocation),
+            };
+            (row.share > most).then_some((number, most))
+        });
+        for (number, most) in beyond.collect::<Vec<_>>() {
+            if let Some(row) = self.environments.get_mut(number) {
+                row.share = most;
+            }
+        }
     }
 
     /// Puts the grants of an instant in force.
@@ -300,6 +325,12 @@ impl Book {
         }
     }
 
+    /// A threshold fired.
+    pub(super) fn fire(&mut self, account: &Account, percent: u32) {
+        self.fired.insert((account.clone(), percent));
+        self.mark_again(account);
+    }
+
     /// A remembered hold or charge counts in this cell from now on.
     pub(super) fn refer(&mut self, environment: u32, user: u32) {
         self.references += 1;
@@ -357,19 +388,19 @@ impl Book {
     }
 
     /// Rebuilds every total from the cells.
-    fn recount(&mut self) {
+    pub(super) fn recount(&mut self) {
         let shares = self.totals.shares;
         self.totals = Totals {
             shares,
             ..Totals::default()
         };
-        for row in self.environments.iter_mut() {
+        for row in self.environments.iter_derived() {
             (row.used, row.held) = (0, 0);
         }
-        for row in self.users.iter_mut() {
+        for row in self.users.iter_derived() {
             (row.used, row.held, row.pool_used, row.pool_held) = (0, 0, 0, 0);
             for cell in &row.cells {
-                let Some(environment) = self.environments.get_mut(cell.environment) else {
+                let Some(environment) = self.environments.get_derived(cell.environment) else {
                     continue;
                 };
                 let (used, held) = (cell.used - cell.trial_used, cell.held - cell.trial_held);
@@ -393,9 +424,10 @@ impl Book {
         }
     }
 
+    /// A cell, to change how many requests refer to it: that is derived from them.
     fn cell_mut(&mut self, environment: u32, user: u32) -> Option<&mut Cell> {
         self.users
-            .get_mut(user)?
+            .get_derived(user)?
             .cells
             .iter_mut()
             .find(|cell| cell.environment == environment)

@@ -160,7 +160,7 @@ impl Desk<'_> {
             }
             Err(shortfall) => return Err(Box::new(refusal.denial(&shortfall))),
         };
-        let has_room = !holds || self.has_room_for_hold();
+        let has_room = self.can_record() && (!holds || self.has_room_for_hold());
         let fits = book.room() >= verdict.granted;
         let is_new = !case.seat.has_cell && (holds || verdict.granted > 0);
         if !has_room || !fits || (is_new && self.seat_for(organization, case).is_none()) {
@@ -179,12 +179,18 @@ impl Desk<'_> {
         let bound = self.shared.bounds.cells as u64;
         let cells = self.shared.stats.cells.load(Ordering::Relaxed);
         let keeps_its_own =
-            case.seat.limit.is_some() || organization.trials.contains_key(case.user);
+            case.seat.limit.is_some() || organization.trials.find(case.user).is_some();
         if case.seat.has_cell || cells < bound || keeps_its_own {
             return Some((case.seat, false));
         }
         let seat = organization.present()?.seat(case.environment, FOLDED);
         (seat.has_cell || cells < bound + FOLDED_CELLS_MAX).then_some((seat, true))
+    }
+
+    /// Whether another request can be recorded, so that every open hold can still be settled after it.
+    pub(super) fn can_record(&self) -> bool {
+        let open = self.shared.stats.holds_open.load(Ordering::Relaxed);
+        self.shared.recorder.has_room(open)
     }
 
     fn has_room_for_hold(&self) -> bool {

@@ -34,7 +34,7 @@ impl Cell {
 }
 
 /// An environment's row. Counters are without what trials paid.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct EnvironmentRow {
     pub(super) name: Box<str>,
     /// How many cells refer to it.
@@ -58,7 +58,7 @@ impl EnvironmentRow {
 }
 
 /// A user's row. Counters are without what trials paid.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct UserRow {
     /// Empty for requests without a user.
     pub(super) name: Box<str>,

@@ -10,12 +10,13 @@ use crate::domain::fact::{Extension, Fact, OrganizationId, Place, TrialPeriod};
 use crate::domain::names::Name;
 use crate::domain::time::Timestamp;
 
-use super::Engine;
 use super::answer::{EngineError, Notice};
 use super::denial::{invalid, precondition};
 use super::desk::Desk;
 use super::organization::Organization;
 use super::shard::Shard;
+use super::slab::position;
+use super::{Engine, SHARDS};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -65,7 +66,7 @@ impl Engine {
         user: Name<'_>,
     ) -> Result<Timestamp, EngineError> {
         self.trial(organization, user, |found, _, _| {
-            match found.trials.get(user.as_str()) {
+            match found.trials.find(user.as_str()) {
                 Some(_) => Err(precondition(
                     "the user has had a trial; renew it after it has ended",
                 )),
@@ -81,7 +82,7 @@ impl Engine {
         user: Name<'_>,
     ) -> Result<Timestamp, EngineError> {
         self.trial(organization, user, |found, now, renewals| {
-            let Some(trial) = found.trials.get(user.as_str()) else {
+            let Some(trial) = found.trials.find_row(user.as_str()) else {
                 return Err(precondition("the user has had no trial; start one"));
             };
             let ends = trial
@@ -157,34 +158,58 @@ impl Engine {
         Ok(())
     }
 
-    /// What fired since the last call in all organizations, by name, each in order; empties the lists.
+    /// What fired since the last call in all organizations, by name, each in order. That they were taken is recorded: they
+    /// do not come back. What cannot be recorded stays, and [`Self::has_failed`] says so from then on.
     pub fn take_notices(&self) -> Vec<(Box<str>, Notice)> {
         let mut notices = Vec::new();
-        for shard in &self.shards {
-            for organization in &mut shard.lock().organizations {
-                let name = &organization.name;
-                let fired = organization.notices.drain(..);
-                notices.extend(fired.map(|notice| (name.clone(), notice)));
-            }
+        for shard in 0..SHARDS {
+            let taken = self.desk(shard, |desk| {
+                let mut taken = Vec::new();
+                for index in 0..desk.shard.organizations.len() {
+                    let organization = &desk.shard.organizations[index];
+                    let (id, name) = (organization.id, organization.name.clone());
+                    let fired = desk.tell(id).into_iter();
+                    taken.extend(fired.map(|notice| (name.clone(), notice)));
+                }
+                Ok(taken)
+            });
+            let Ok((taken, _)) = taken else {
+                // The engine has failed: it says so to everybody from here on.
+                break;
+            };
+            notices.extend(taken);
         }
         notices
     }
 
-    /// What fired since the last call in one organization, in order; empties the list.
+    /// What fired since the last call in one organization, in order. That they were taken is recorded.
     pub fn notices(&self, organization: Name<'_>) -> Result<Vec<Notice>, EngineError> {
         let id = self.find(organization)?;
         let (notices, _) = self.desk(id.shard, |desk| {
             desk.organization(id, organization)?;
-            let found = desk.shard.organization(id);
-            Ok(found
-                .map(|it| it.notices.drain(..).collect())
-                .unwrap_or_default())
+            Ok(desk.tell(id))
         })?;
         Ok(notices)
     }
 }
 
 impl Desk<'_> {
+    /// Takes an organization's notices.
+    fn tell(&mut self, id: OrganizationId) -> Vec<Notice> {
+        let Some(organization) = self.shard.organizations.get(id.index as usize) else {
+            return Vec::new();
+        };
+        let fired: Vec<_> = organization.notices.iter().cloned().collect();
+        if !fired.is_empty() {
+            let (organization, count) = (id, position(fired.len()));
+            self.shard.happen(Fact::Told {
+                organization,
+                count,
+            });
+        }
+        fired
+    }
+
     fn adjust(
         &mut self,
         id: OrganizationId,

@@ -53,6 +53,20 @@ impl Expiry {
         is_current(&entry, shard, holds).then(|| (slot(&entry, shard), entry.expires))
     }
 
+    /// Makes the list again, from the rows.
+    pub(super) fn line_up(&mut self, holds: &Holds) {
+        self.heap.clear();
+        let open = holds.iter().filter(|(_, row)| row.state == State::Open);
+        self.heap.extend(open.map(|(index, row)| {
+            Reverse(Entry {
+                expires: row.expires,
+                sequence: row.sequence,
+                index,
+                generation: row.generation,
+            })
+        }));
+    }
+
     /// Drops stale entries where they outnumber the open holds, so that memory stays bounded by the holds.
     pub(super) fn tidy(&mut self, shard: u8, holds: &Holds, open: usize) {
         if self.heap.len() > 2 * open + STALE_MIN {

@@ -33,39 +33,12 @@ impl Engine {
         for shard in &self.shards {
             let shard = shard.lock();
             for organization in &shard.organizations {
-                let trials: BTreeMap<_, _> = organization.trials.iter().collect();
-                lines.push(format!(
-                    "{:?} {} {} trials {trials:?} extensions {:?}",
-                    organization.id,
-                    organization.name,
-                    organization.is_planned,
-                    organization.extension_requests,
-                ));
-                for book in &organization.books {
-                    lines.push(format!(
-                        "book {} {:?} {:?} {:?} {:?} marks {} {} references {} cells {} fired {:?}",
-                        book.number,
-                        book.span,
-                        book.totals,
-                        book.figures,
-                        book.extensions,
-                        book.pool_mark,
-                        book.organization_mark,
-                        book.references,
-                        book.cells,
-                        book.fired,
-                    ));
-                    lines.extend(book.environments.iter().map(|row| format!("{row:?}")));
-                    lines.extend(book.users.iter().map(|row| format!("{row:?}")));
-                }
+                show_organization(organization, &mut lines);
             }
             lines.extend(shard.holds.iter().map(|row| format!("{row:?}")));
             lines.push(format!(
-                "shard {} open {} remembered {} calendar {:?}",
-                shard.number,
-                shard.holds_open,
-                shard.holds.remembered.len(),
-                shard.calendar,
+                "shard {} open {} sequence {} horizon {:?} calendar {:?}",
+                shard.number, shard.holds_open, shard.sequence, shard.horizon, shard.calendar,
             ));
         }
         lines
@@ -82,6 +55,44 @@ impl Engine {
         found
             .map(read)
             .ok_or_else(|| EngineError::UnknownOrganization(organization.as_str().into()))
+    }
+}
+
+fn show_organization(organization: &Organization, lines: &mut Vec<String>) {
+    let trials = organization.trials.iter().map(|(_, it)| (&it.user, it));
+    lines.push(format!(
+        "{:?} {} {} trials {:?} extensions {:?} notices {:?}",
+        organization.id,
+        organization.name,
+        organization.is_planned,
+        trials.collect::<BTreeMap<_, _>>(),
+        organization.extension_requests,
+        organization.notices.iter().collect::<Vec<_>>(),
+    ));
+    // A finished book goes as soon as nobody copies it; until then it says nothing any more.
+    for book in organization.books.iter().skip(organization.finished()) {
+        lines.push(format!(
+            "book {} {:?} {:?} {:?} {:?} {:?} steps {:?} next {:?} rolled over {} pool share {} marks {} {} references {} \
+             cells {} fired {:?} plan {:?}",
+            book.number,
+            book.span,
+            book.calendar,
+            book.totals,
+            book.figures,
+            book.extensions,
+            book.timeline.steps(),
+            book.next_step,
+            book.rolled_over,
+            book.pool_share,
+            book.pool_mark,
+            book.organization_mark,
+            book.references,
+            book.cells,
+            book.fired.iter().collect::<Vec<_>>(),
+            book.plan,
+        ));
+        lines.extend(book.environments.iter().map(|row| format!("{row:?}")));
+        lines.extend(book.users.iter().map(|row| format!("{row:?}")));
     }
 }
 

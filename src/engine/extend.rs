@@ -140,7 +140,7 @@ impl Desk<'_> {
                 return Ok(Err(Box::new(refusal.denial(&shortfall))));
             }
         }
-        if book.room() < more {
+        if book.room() < more || !self.can_record() {
             count(stats.denied(Reason::ResourceLimit));
             return Ok(Err(Box::new(refusal.bound_reached())));
         }

@@ -6,7 +6,7 @@ use crate::domain::fact::{Id, Place, Slot, Tag};
 use crate::domain::rates::{Class, Rate};
 use crate::domain::time::Timestamp;
 
-use super::rows::position;
+use super::slab::Slab;
 
 /// How a remembered request stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,33 +78,28 @@ pub struct Row {
     pub settled: Timestamp,
 }
 
-/// A settled request that waits to be forgotten.
+/// A place in the queue of settled requests. It is stale once its row has settled again, which gave it a later place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Remembered {
-    pub(super) index: u32,
-    pub(super) generation: u32,
-    pub(super) settled: Timestamp,
+struct Remembered {
+    index: u32,
+    sequence: u64,
+    settled: Timestamp,
 }
 
 /// The holds and settled requests of one shard.
 #[derive(Debug, Default)]
 pub(super) struct Holds {
-    rows: Vec<Option<Row>>,
+    rows: Slab<Row>,
     /// The generation that each slot's next row gets.
     generations: Vec<u32>,
-    free: Vec<u32>,
-    /// Oldest first. A request that settled again (a late commit) stands in it twice; only the last place counts.
-    pub(super) remembered: VecDeque<Remembered>,
+    /// Settled requests in the order of settling, the oldest first.
+    remembered: VecDeque<Remembered>,
 }
 
 impl Holds {
     /// The slot that the next row gets.
     pub(super) fn next(&self, shard: u8) -> Slot {
-        let index = self
-            .free
-            .last()
-            .copied()
-            .unwrap_or_else(|| position(self.rows.len()));
+        let index = self.rows.next();
         let generation = self.generations.get(index as usize).copied().unwrap_or(0);
         Slot {
             shard,
@@ -113,61 +108,127 @@ impl Holds {
         }
     }
 
-    /// Adds a row in the slot that `next` gave.
+    /// Adds a row in the slot that `next` gave, or that a fact names.
     pub(super) fn insert(&mut self, slot: Slot, row: Row) {
-        let place = slot.index as usize;
-        self.free.pop_if(|free| *free == slot.index);
-        while self.rows.len() <= place {
-            self.rows.push(None);
-            self.generations.push(0);
+        self.rows.insert(slot.index, row);
+        self.generations.resize(self.rows.slots() as usize, 0);
+        if let Some(generation) = self.generations.get_mut(slot.index as usize) {
+            *generation = slot.generation.wrapping_add(1);
         }
-        self.rows[place] = Some(row);
-        self.generations[place] = slot.generation.wrapping_add(1);
     }
 
     /// The row of a slot, if it is still the same.
     pub(super) fn get(&self, slot: Slot) -> Option<&Row> {
-        self.rows
-            .get(slot.index as usize)?
-            .as_ref()
-            .filter(|row| row.generation == slot.generation)
+        let row = self.rows.get(slot.index);
+        row.filter(|row| row.generation == slot.generation)
     }
 
     /// The same, to change it.
     pub(super) fn get_mut(&mut self, slot: Slot) -> Option<&mut Row> {
-        let row = self.rows.get_mut(slot.index as usize)?.as_mut();
+        let row = self.rows.get_mut(slot.index);
         row.filter(|row| row.generation == slot.generation)
     }
 
-    /// Notes that a row is only remembered from now on.
-    pub(super) fn remember(&mut self, slot: Slot, settled: Timestamp) {
+    /// Notes that a row is only remembered from now on, in its place in the order of settling.
+    pub(super) fn remember(&mut self, slot: Slot, settled: Timestamp, sequence: u64) {
+        let Some(row) = self.get_mut(slot) else {
+            return;
+        };
+        row.settled = settled;
+        row.sequence = sequence;
         self.remembered.push_back(Remembered {
             index: slot.index,
-            generation: slot.generation,
+            sequence,
             settled,
         });
-        if let Some(row) = self.get_mut(slot) {
-            row.settled = settled;
-        }
     }
 
-    /// Takes the oldest settled request off the list; answers its row if this was its last place there.
-    pub(super) fn forget(&mut self) -> Option<Row> {
-        let oldest = self.remembered.pop_front()?;
-        let place = self.rows.get_mut(oldest.index as usize)?;
-        let same = |row: &Row| row.generation == oldest.generation && row.settled == oldest.settled;
-        if !place.as_ref().is_some_and(same) {
-            return None;
-        }
-        let row = place.take();
-        self.free.push(oldest.index);
-        row
+    /// When the oldest settled request was settled, or one that has settled again since.
+    pub(super) fn oldest(&self) -> Option<Timestamp> {
+        self.remembered.front().map(|place| place.settled)
     }
 
-    /// All rows.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Row> {
-        self.rows.iter().flatten()
+    /// How many of the oldest settled requests are from before an instant, or too many; at most `most`.
+    pub(super) fn old(&mut self, before: Timestamp, too_many: u64, most: usize) -> u32 {
+        let rows = &self.rows;
+        while self
+            .remembered
+            .pop_front_if(|it| is_stale(rows, it))
+            .is_some()
+        {}
+        let mut count = 0;
+        let places = self.remembered.iter().take(most);
+        for place in places.filter(|it| !is_stale(rows, it)) {
+            if place.settled > before && u64::from(count) >= too_many {
+                break;
+            }
+            count += 1;
+        }
+        count
     }
+
+    /// Takes out the oldest settled request.
+    pub(super) fn forget(&mut self) -> Option<(u32, Row)> {
+        while let Some(place) = self.remembered.pop_front() {
+            if !is_stale(&self.rows, &place) {
+                return Some((place.index, self.rows.remove(place.index)?));
+            }
+        }
+        None
+    }
+
+    /// No instant is later than this one from here on, except when holds end, and those live no longer than they would from
+    /// here on: for the clock of another process.
+    pub(super) fn resume(&mut self, now: Timestamp) {
+        for number in 0..self.rows.slots() {
+            let Some(row) = self.rows.get(number) else {
+                continue;
+            };
+            let (settled, mut expires) = (row.settled.min(now), row.expires);
+            if row.state == State::Open {
+                expires = expires.min(now.plus(expires.since(row.settled)));
+            }
+            let is_changed = (settled, expires) != (row.settled, row.expires);
+            if is_changed && let Some(row) = self.rows.get_mut(number) {
+                (row.settled, row.expires) = (settled, expires);
+            }
+        }
+        self.line_up();
+    }
+
+    /// Makes the queue of settled requests again, from the rows.
+    pub(super) fn line_up(&mut self) {
+        let settled = self.rows.iter().filter(|(_, row)| row.state != State::Open);
+        let mut places: Vec<_> = settled
+            .map(|(index, row)| Remembered {
+                index,
+                sequence: row.sequence,
+                settled: row.settled,
+            })
+            .collect();
+        places.sort_unstable_by_key(|place| place.sequence);
+        self.remembered = places.into();
+    }
+
+    /// All rows with their slots' numbers.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (u32, &Row)> {
+        self.rows.iter()
+    }
+
+    /// How many slots there are.
+    pub(super) fn slots(&self) -> u32 {
+        self.rows.slots()
+    }
+
+    /// The slab itself, to copy it.
+    pub(super) fn slab(&mut self) -> &mut Slab<Row> {
+        &mut self.rows
+    }
+}
+
+fn is_stale(rows: &Slab<Row>, place: &Remembered) -> bool {
+    let row = rows.get(place.index);
+    !row.is_some_and(|row| row.state != State::Open && row.sequence == place.sequence)
 }
 
 impl Row {

@@ -1,23 +1,22 @@
 //! The least `used` that fires the next threshold, kept beside each account: a commit compares a number, and looks at the
 //! list of marks only when it is reached.
 
-use std::collections::BTreeSet;
-
 use crate::domain::account::Account;
 use crate::domain::plan::OrganizationPlan;
 use crate::domain::threshold;
 
 use super::book::Book;
 use super::cell::{EnvironmentRow, UserRow};
+use super::fired::Fired;
 
 impl Book {
     /// Finds again the least `used` that fires a threshold, for every account.
     pub(super) fn remark(&mut self) {
         let (plan, fired) = (&self.plan, &self.fired);
-        for row in self.environments.iter_mut() {
+        for row in self.environments.iter_derived() {
             row.next_mark = environment_mark(plan, fired, row);
         }
-        for row in self.users.iter_mut() {
+        for row in self.users.iter_derived() {
             row.next_mark = user_mark(plan, fired, row);
         }
         let percents = &plan.thresholds.0;
@@ -45,7 +44,7 @@ impl Book {
                 let row = self
                     .users
                     .find(name)
-                    .and_then(|row| self.users.get_mut(row));
+                    .and_then(|row| self.users.get_derived(row));
                 if let Some(row) = row {
                     row.next_mark = user_mark(plan, fired, row);
                 }
@@ -54,7 +53,7 @@ impl Book {
                 let row = self
                     .environments
                     .find(name)
-                    .and_then(|row| self.environments.get_mut(row));
+                    .and_then(|row| self.environments.get_derived(row));
                 if let Some(row) = row {
                     row.next_mark = environment_mark(plan, fired, row);
                 }
@@ -69,7 +68,7 @@ impl Book {
 
 pub(super) fn environment_mark(
     plan: &OrganizationPlan,
-    fired: &BTreeSet<(Account, u32)>,
+    fired: &Fired,
     row: &EnvironmentRow,
 ) -> u64 {
     if row.allocation == 0 {
@@ -83,11 +82,7 @@ pub(super) fn environment_mark(
     )
 }
 
-pub(super) fn user_mark(
-    plan: &OrganizationPlan,
-    fired: &BTreeSet<(Account, u32)>,
-    row: &UserRow,
-) -> u64 {
+pub(super) fn user_mark(plan: &OrganizationPlan, fired: &Fired, row: &UserRow) -> u64 {
     let Some((limit, _)) = row.limit else {
         return u64::MAX;
     };

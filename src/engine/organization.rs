@@ -1,6 +1,6 @@
 //! One organization: its books, the trials of its users, and what fired.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
@@ -9,12 +9,10 @@ use crate::domain::fact::{OrganizationId, TrialPeriod};
 use crate::domain::plan::OrganizationPlan;
 use crate::domain::time::Timestamp;
 
-use super::answer::Notice;
 use super::book::Book;
 use super::gauges::Gauges;
-
-/// So many notices wait at most for somebody who asks; then the oldest go.
-pub(super) const NOTICES_MAX: usize = 65_536;
+use super::notices::Notices;
+use super::rows::{Named, Rows};
 
 /// A trial period with what it has paid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +34,14 @@ impl Period {
 /// A user's trial: its periods, the last one last.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Trial {
+    pub(super) user: Box<str>,
     pub(super) periods: SmallVec<[Period; 1]>,
+}
+
+impl Named for Trial {
+    fn name(&self) -> &str {
+        &self.user
+    }
 }
 
 impl Trial {
@@ -63,10 +68,10 @@ pub(super) struct Organization {
     pub(super) plan: Arc<OrganizationPlan>,
     /// Oldest first; the last is the present cycle's. Empty until the first cycle has opened.
     pub(super) books: VecDeque<Book>,
-    pub(super) trials: HashMap<Box<str>, Trial>,
+    pub(super) trials: Rows<Trial>,
     /// When extensions were requested in the last year.
     pub(super) extension_requests: Vec<Timestamp>,
-    pub(super) notices: VecDeque<Notice>,
+    pub(super) notices: Notices,
     pub(super) gauges: Arc<Gauges>,
 }
 
@@ -78,9 +83,9 @@ impl Organization {
             is_planned: false,
             plan: Arc::default(),
             books: VecDeque::new(),
-            trials: HashMap::new(),
+            trials: Rows::default(),
             extension_requests: Vec::new(),
-            notices: VecDeque::new(),
+            notices: Notices::default(),
             gauges: Arc::default(),
         }
     }
@@ -101,14 +106,36 @@ impl Organization {
         self.books.get_mut(place)
     }
 
-    /// Takes out closed books that nothing refers to any more, from the oldest on.
+    /// Takes out closed books that nothing refers to any more, from the oldest on. While a book is copied it stays.
     pub(super) fn take_finished_book(&mut self) -> Option<Book> {
-        let is_closed = self.books.len() > 1;
-        let finished = is_closed && self.books.front().is_some_and(|book| book.references == 0);
-        if finished {
+        let is_copied = self.books.front().is_some_and(|book| book.is_copied);
+        if self.finished() > 0 && !is_copied {
             self.books.pop_front()
         } else {
             None
+        }
+    }
+
+    /// How many of the oldest books are closed, and nothing refers to them.
+    pub(super) fn finished(&self) -> usize {
+        let closed = self.books.iter().take(self.books.len().saturating_sub(1));
+        closed.take_while(|book| book.references == 0).count()
+    }
+
+    /// A user's trial starts, or is renewed.
+    pub(super) fn begin_trial(&mut self, user: &str, terms: TrialPeriod) {
+        let number = match self.trials.find(user) {
+            Some(number) => number,
+            None => {
+                let (number, user) = (self.trials.next(), user.into());
+                let periods = SmallVec::new();
+                self.trials.insert(number, Trial { user, periods });
+                number
+            }
+        };
+        let (used, held) = (0, 0);
+        if let Some(trial) = self.trials.get_mut(number) {
+            trial.periods.push(Period { terms, used, held });
         }
     }
 
@@ -117,14 +144,6 @@ impl Organization {
         if let Some(book) = self.present() {
             self.gauges.show(book);
         }
-    }
-
-    /// Adds a notice, without letting the list grow for ever.
-    pub(super) fn notice(&mut self, notice: Notice) {
-        if self.notices.len() >= NOTICES_MAX {
-            self.notices.pop_front();
-        }
-        self.notices.push_back(notice);
     }
 
     fn place(&self, number: u32) -> Option<usize> {

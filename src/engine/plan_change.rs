@@ -30,6 +30,9 @@ impl Engine {
             return Ok(false);
         }
         let plan = Arc::new(plan);
+        // A fact will refer to it. This may wait for a disk, so that no shard waits with it.
+        let kept = self.shared.recorder.keep_plan(&plan);
+        kept.inspect_err(|_| self.poison())?;
         let mut shards: Vec<_> = self.shards.iter().map(|shard| shard.lock()).collect();
         let now = self.now();
         let mut recorded = Ok(());

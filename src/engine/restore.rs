@@ -1,34 +1,313 @@
 //! The way back: an engine from the entries of a snapshot, then from the facts that came after it.
+//!
+//! An entry is believed only where it fits what came before it: no number panics, overflows a sum, or asks for memory out
+//! of proportion.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-use crate::domain::plan::Plan;
+use crate::domain::fact::{Fact, OrganizationId, Slot};
+use crate::domain::plan::{OrganizationPlan, Plan};
+use crate::domain::time::Timestamp;
 
-use super::Engine;
 use super::answer::EngineError;
-use super::entry::{Entry, Misfit};
+use super::apply::{cells, due};
+use super::book::Book;
+use super::entry::{BookEntry, Entry, Misfit, Period, Row, State};
+use super::gauges::count;
+use super::notices::NOTICES_MAX;
+use super::organization::{Organization, Trial};
+use super::restore_book::amount;
+use super::shard::Shard;
+use super::{Bounds, Engine};
+
+/// The highest number in the order of reservation and settling: nobody comes so far.
+const SEQUENCE_MAX: u64 = 1 << 62;
+
+/// How many vacant slots all entries together may leave between them. Slabs never shrink, so that a few rows can stand far
+/// apart; but entries must not ask for memory out of proportion.
+pub(super) fn vacancies_max(bounds: Bounds) -> u64 {
+    let Bounds {
+        cells,
+        holds,
+        settled,
+    } = bounds;
+    let rows = cells.saturating_add(holds).saturating_add(settled) as u64;
+    rows.saturating_mul(4).saturating_add(1 << 20)
+}
 
 impl Engine {
     /// Puts the plan of a snapshot into an engine that is new; its entries come next.
     pub fn restore_plan(&self, plan: &Arc<Plan>) {
-        let _ = plan;
-        todo!()
+        *self.plan.lock() = Arc::clone(plan);
+        for shard in &self.shards {
+            shard.lock().take_plan(plan);
+        }
     }
 
-    /// Takes an entry, in the order in which a copy gave them.
+    /// Takes an entry, in the order in which a copy gave them, after the plan.
+    ///
+    /// # Errors
+    /// If it does not fit what came before it. The engine is of no use then.
     pub fn restore(&self, entry: &Entry<'_>) -> Result<(), Misfit> {
-        let _ = entry;
-        todo!()
+        let plan = self.plan();
+        let shard = match entry {
+            Entry::Shard { shard, .. } => *shard,
+            Entry::Organization { organization, .. }
+            | Entry::Notice { organization, .. }
+            | Entry::Trial { organization, .. }
+            | Entry::Environment { organization, .. }
+            | Entry::User { organization, .. }
+            | Entry::Fired { organization, .. } => organization.shard,
+            Entry::Book(book) => book.organization.shard,
+            Entry::Remembered { slot, .. } => slot.shard,
+        };
+        let shard = self.shards.get(usize::from(shard));
+        let mut shard = shard.ok_or(Misfit("there is no such shard"))?.lock();
+        shard.restore(entry, &plan, &mut |slots, number| self.leave(slots, number))
     }
 
     /// All entries are there: derives what is derived from them. Facts may be applied from here on.
     pub fn restored(&self) {
-        todo!()
+        for shard in &self.shards {
+            shard.lock().restored();
+        }
     }
 
     /// Takes over books that another process left, after the last fact was applied: records that it did, and lets happen
     /// what came due meanwhile, cycle by cycle.
+    ///
+    /// # Errors
+    /// If it could not be recorded.
     pub fn resume(&self) -> Result<(), EngineError> {
-        todo!()
+        if self.has_failed() {
+            return Err(EngineError::Unrecorded);
+        }
+        {
+            // As with a change of the plan: one record for all shards, and no copy begins in between.
+            let _plan = self.plan.lock();
+            let mut shards: Vec<_> = self.shards.iter().map(|shard| shard.lock()).collect();
+            let resumed = Fact::Resumed { at: self.now() };
+            for shard in &mut shards {
+                shard.apply(&resumed);
+            }
+            let recorded = self.shared.recorder.record(&[resumed]);
+            recorded.inspect_err(|_| self.poison())?;
+        }
+        self.tick()
+    }
+
+    /// A row comes at this number, after so many slots. Rows come in order: those in between stay vacant.
+    fn leave(&self, slots: u32, number: u32) -> Result<(), Misfit> {
+        let Some(vacant) = number.checked_sub(slots) else {
+            return Err(Misfit("the rows are not in order"));
+        };
+        let left = |vacancies: u64| vacancies.checked_sub(vacant.into());
+        let left = (self.vacancies).fetch_update(Ordering::Relaxed, Ordering::Relaxed, left);
+        left.map_or(Err(Misfit("a row stands too far apart")), |_| Ok(()))
+    }
+}
+
+/// Whether a row may come at a number after so many slots.
+type Leave<'a> = &'a mut dyn FnMut(u32, u32) -> Result<(), Misfit>;
+
+impl Shard {
+    fn restore(&mut self, entry: &Entry<'_>, plan: &Plan, leave: Leave<'_>) -> Result<(), Misfit> {
+        match *entry {
+            Entry::Shard {
+                sequence, horizon, ..
+            } => self.restore_shard(sequence, horizon),
+            Entry::Organization {
+                organization,
+                name,
+                plan: own,
+                extension_requests,
+            } => {
+                let planned = plan.organizations.get(name);
+                let mut restored = self.restore_organization(organization, name, planned, own)?;
+                restored.extension_requests = extension_requests.to_vec();
+                self.shared.organizations.insert(name.into(), organization);
+                self.organizations.push(restored);
+                Ok(())
+            }
+            Entry::Notice {
+                organization,
+                notice,
+            } => {
+                let notices = &mut self.organization_of(organization)?.notices;
+                if notices.len() >= NOTICES_MAX {
+                    return Err(Misfit("too many notices wait"));
+                }
+                notices.push(notice.clone());
+                Ok(())
+            }
+            Entry::Trial {
+                organization,
+                number,
+                user,
+                periods,
+            } => {
+                let organization = self.organization_of(organization)?;
+                leave(organization.trials.slots(), number)?;
+                organization.restore_trial(number, user, periods)
+            }
+            Entry::Book(ref book) => self.restore_book(book),
+            Entry::Environment {
+                organization,
+                book,
+                number,
+                name,
+                share,
+            } => {
+                let book = self.book_of(organization, book)?;
+                leave(book.environments.slots(), number)?;
+                book.restore_environment(number, name, share)
+            }
+            Entry::User {
+                organization,
+                book,
+                number,
+                name,
+                cells,
+            } => {
+                let book = self.book_of(organization, book)?;
+                leave(book.users.slots(), number)?;
+                book.restore_user(number, name, cells)
+            }
+            Entry::Fired {
+                organization,
+                book,
+                account,
+                percent,
+            } => {
+                let book = self.book_of(organization, book)?;
+                book.fired.insert((account.clone(), percent));
+                Ok(())
+            }
+            Entry::Remembered { slot, row } => {
+                leave(self.holds.slots(), slot.index)?;
+                self.restore_remembered(slot, row)
+            }
+        }
+    }
+
+    fn restore_shard(&mut self, sequence: u64, horizon: Timestamp) -> Result<(), Misfit> {
+        if !self.organizations.is_empty() || self.holds.slots() > 0 {
+            return Err(Misfit("a shard begins twice"));
+        }
+        if sequence > SEQUENCE_MAX {
+            return Err(Misfit("the order of reservation has come too far"));
+        }
+        (self.sequence, self.horizon) = (sequence, horizon);
+        Ok(())
+    }
+
+    fn restore_organization(
+        &self,
+        id: OrganizationId,
+        name: &str,
+        planned: Option<&Arc<OrganizationPlan>>,
+        own: Option<&Arc<OrganizationPlan>>,
+    ) -> Result<Organization, Misfit> {
+        if id.index as usize != self.organizations.len() {
+            return Err(Misfit("the places of organizations are not consecutive"));
+        }
+        if self.shared.organizations.contains_key(name) {
+            return Err(Misfit("an organization comes twice"));
+        }
+        let mut organization = Organization::new(id, name.into());
+        organization.is_planned = planned.is_some();
+        organization.plan = match (planned, own) {
+            (Some(plan), None) | (None, Some(plan)) => Arc::clone(plan),
+            (None, None) => return Err(Misfit("the plan does not name an organization")),
+            (Some(_), Some(_)) => return Err(Misfit("an organization has two plans")),
+        };
+        Ok(organization)
+    }
+
+    fn restore_book(&mut self, entry: &BookEntry<'_>) -> Result<(), Misfit> {
+        let organization = self.organization_of(entry.organization)?;
+        let number = entry.number;
+        let last = organization.books.back().map(|book| book.number);
+        if last.is_some_and(|last| last.checked_add(1) != Some(number)) {
+            return Err(Misfit("the numbers of books are not consecutive"));
+        }
+        let plan = entry.plan.unwrap_or(&organization.plan);
+        let book = Book::restore(entry, Arc::clone(plan))?;
+        organization.books.push_back(book);
+        Ok(())
+    }
+
+    fn restore_remembered(&mut self, slot: Slot, row: &Row) -> Result<(), Misfit> {
+        let place = &row.place;
+        if place.organization.shard != self.number || row.generation != slot.generation {
+            return Err(Misfit("a remembered request is in a wrong slot"));
+        }
+        if row.sequence >= self.sequence {
+            return Err(Misfit("a remembered request is of the future"));
+        }
+        amount(row.held)?;
+        amount(row.granted)?;
+        let book = self.book_of(place.organization, place.book)?;
+        let user = book.users.get(place.user);
+        let has_cell = user.is_some_and(|user| user.cell(place.environment).is_some());
+        if !has_cell {
+            return Err(Misfit("a remembered request counts in no cell"));
+        }
+        self.refer(place);
+        self.keep(slot, *row);
+        if row.state == State::Open {
+            self.holds_open += 1;
+            count(&self.shared.stats.holds_open);
+        } else {
+            count(&self.shared.stats.settled);
+        }
+        Ok(())
+    }
+
+    fn organization_of(&mut self, id: OrganizationId) -> Result<&mut Organization, Misfit> {
+        let found = self.organization(id);
+        found.ok_or(Misfit("there is no such organization"))
+    }
+
+    fn book_of(&mut self, id: OrganizationId, book: u32) -> Result<&mut Book, Misfit> {
+        let found = self.organization_of(id)?.book_mut(book);
+        found.ok_or(Misfit("there is no such book"))
+    }
+
+    /// Derives what is derived, once all entries are there.
+    fn restored(&mut self) {
+        self.holds.slab().find_free();
+        self.holds.line_up();
+        self.expiry.line_up(&self.holds);
+        for organization in &mut self.organizations {
+            organization.trials.slab().find_free();
+            organization.books.iter_mut().for_each(Book::restored);
+            self.shared
+                .stats
+                .cells
+                .fetch_add(cells(organization), Ordering::Relaxed);
+            let due = due(organization);
+            if due < Timestamp::MAX {
+                self.calendar.insert((due, organization.id.index));
+            }
+            organization.show();
+        }
+    }
+}
+
+impl Organization {
+    fn restore_trial(&mut self, number: u32, user: &str, periods: &[Period]) -> Result<(), Misfit> {
+        if self.trials.find(user).is_some() {
+            return Err(Misfit("a user has two trials"));
+        }
+        for period in periods {
+            amount(period.used)?;
+            amount(period.held)?;
+            amount(period.terms.credits)?;
+        }
+        let (user, periods) = (user.into(), periods.into());
+        self.trials.insert(number, Trial { user, periods });
+        Ok(())
     }
 }

@@ -4,6 +4,8 @@ use std::hash::BuildHasher;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 
+use super::slab::Slab;
+
 /// Something that has a name.
 pub(super) trait Named {
     /// Its name, unique among the rows.
@@ -13,8 +15,7 @@ pub(super) trait Named {
 /// Rows by number and by name. A row keeps its number until it is removed; numbers are used again.
 #[derive(Debug)]
 pub(super) struct Rows<T> {
-    rows: Vec<Option<T>>,
-    free: Vec<u32>,
+    slab: Slab<T>,
     index: HashTable<u32>,
     hasher: DefaultHashBuilder,
 }
@@ -22,92 +23,98 @@ pub(super) struct Rows<T> {
 impl<T> Default for Rows<T> {
     fn default() -> Self {
         Self {
-            rows: Vec::new(),
-            free: Vec::new(),
+            slab: Slab::default(),
             index: HashTable::new(),
             hasher: DefaultHashBuilder::default(),
         }
     }
 }
 
-impl<T: Named> Rows<T> {
+impl<T: Named + Clone> Rows<T> {
     /// The row of this name.
     pub(super) fn find(&self, name: &str) -> Option<u32> {
-        let rows = &self.rows;
-        let same = |&row: &u32| name_of(rows, row) == name;
+        let slab = &self.slab;
+        let same = |&row: &u32| name_of(slab, row) == name;
         self.index.find(self.hasher.hash_one(name), same).copied()
+    }
+
+    /// The row of this name itself.
+    pub(super) fn find_row(&self, name: &str) -> Option<&T> {
+        self.get(self.find(name)?)
+    }
+
+    /// Whether there is no row.
+    pub(super) fn is_empty(&self) -> bool {
+        self.index.is_empty()
     }
 
     /// The number that the next new row gets.
     pub(super) fn next(&self) -> u32 {
-        self.free
-            .last()
-            .copied()
-            .unwrap_or_else(|| position(self.rows.len()))
+        self.slab.next()
     }
 
-    /// Adds a row under the number that `next` gave.
-    pub(super) fn insert(&mut self, row: T) -> u32 {
+    /// How many numbers are in use or free.
+    pub(super) fn slots(&self) -> u32 {
+        self.slab.slots()
+    }
+
+    /// Adds a row under a number: the one that `next` gave, or that a fact names.
+    pub(super) fn insert(&mut self, number: u32, row: T) {
+        self.remove(number);
         let hash = self.hasher.hash_one(row.name());
-        let number = match self.free.pop() {
-            Some(number) => {
-                self.rows[number as usize] = Some(row);
-                number
-            }
-            None => {
-                self.rows.push(Some(row));
-                position(self.rows.len() - 1)
-            }
-        };
-        let (rows, hasher) = (&self.rows, &self.hasher);
-        self.index
-            .insert_unique(hash, number, |&it| hasher.hash_one(name_of(rows, it)));
-        number
+        self.slab.insert(number, row);
+        let (slab, hasher) = (&self.slab, &self.hasher);
+        if slab.get(number).is_some() {
+            self.index
+                .insert_unique(hash, number, |&it| hasher.hash_one(name_of(slab, it)));
+        }
     }
 
     /// Removes a row; its number is free again.
     pub(super) fn remove(&mut self, number: u32) {
-        let Some(row) = self.rows.get_mut(number as usize).and_then(Option::take) else {
+        let Some(row) = self.slab.remove(number) else {
             return;
         };
         let hash = self.hasher.hash_one(row.name());
         if let Ok(entry) = self.index.find_entry(hash, |&it| it == number) {
             entry.remove();
         }
-        self.free.push(number);
     }
 
     /// A row that exists: numbers come from `find`, `insert` and facts about rows that are referred to.
     pub(super) fn get(&self, number: u32) -> Option<&T> {
-        self.rows.get(number as usize).and_then(Option::as_ref)
+        self.slab.get(number)
     }
 
     /// The same, to change it.
+    #[inline]
     pub(super) fn get_mut(&mut self, number: u32) -> Option<&mut T> {
-        self.rows.get_mut(number as usize).and_then(Option::as_mut)
+        self.slab.get_mut(number)
     }
 
     /// All rows with their numbers.
     pub(super) fn iter(&self) -> impl Iterator<Item = (u32, &T)> {
-        let numbered = self.rows.iter().enumerate();
-        numbered.filter_map(|(number, row)| row.as_ref().map(|row| (position(number), row)))
+        self.slab.iter()
     }
 
-    /// All rows, to change them.
-    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
-        self.rows.iter_mut().flatten()
+    /// All rows, to change only what is derived (`Slab::iter_derived`).
+    pub(super) fn iter_derived(&mut self) -> impl Iterator<Item = &mut T> {
+        self.slab.iter_derived()
+    }
+
+    /// One row, to change only what is derived.
+    pub(super) fn get_derived(&mut self, number: u32) -> Option<&mut T> {
+        self.slab.get_derived(number)
+    }
+
+    /// The slab itself, to copy it.
+    pub(super) fn slab(&mut self) -> &mut Slab<T> {
+        &mut self.slab
     }
 }
 
-fn name_of<T: Named>(rows: &[Option<T>], number: u32) -> &str {
-    rows.get(number as usize)
-        .and_then(Option::as_ref)
-        .map_or("", Named::name)
-}
-
-/// A place in a vector, as a number: bounds keep every vector far below 2^32 entries.
-pub(super) fn position(place: usize) -> u32 {
-    u32::try_from(place).unwrap_or(u32::MAX)
+fn name_of<T: Named + Clone>(slab: &Slab<T>, number: u32) -> &str {
+    slab.get(number).map_or("", Named::name)
 }
 
 #[cfg(test)]
@@ -120,21 +127,34 @@ mod tests {
         }
     }
 
+    fn add(rows: &mut Rows<String>, name: &str) -> u32 {
+        let number = rows.next();
+        rows.insert(number, name.to_owned());
+        number
+    }
+
     #[test]
     fn numbers_are_used_again_and_names_are_found() {
         let mut rows = Rows::default();
-        let a = rows.insert("a".to_owned());
-        let b = rows.insert("b".to_owned());
+        let (a, b) = (add(&mut rows, "a"), add(&mut rows, "b"));
         assert_eq!(
             (rows.find("a"), rows.find("b"), rows.find("c")),
             (Some(a), Some(b), None)
         );
         rows.remove(a);
         assert_eq!((rows.find("a"), rows.next()), (None, a));
-        assert_eq!(rows.insert("c".to_owned()), a);
+        assert_eq!(add(&mut rows, "c"), a);
         assert_eq!(
             rows.iter().map(|(_, row)| row.as_str()).collect::<Vec<_>>(),
             ["c", "b"]
         );
+    }
+
+    #[test]
+    fn a_row_that_takes_the_place_of_another_takes_its_name_from_the_index() {
+        let mut rows = Rows::default();
+        let a = add(&mut rows, "a");
+        rows.insert(a, "b".to_owned());
+        assert_eq!((rows.find("a"), rows.find("b")), (None, Some(a)));
     }
 }

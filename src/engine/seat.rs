@@ -330,7 +330,7 @@ impl Organization {
         if book.figures.purchased.total() > 0 || self.trials.is_empty() {
             return Trial::None;
         }
-        let Some(trial) = self.trials.get(user) else {
+        let Some(trial) = self.trials.find_row(user) else {
             return Trial::None;
         };
         match (trial.running(now), trial.periods.last()) {
@@ -342,7 +342,7 @@ impl Organization {
 
     /// What it is to a hold that a period admitted, or none.
     pub(super) fn trial_of_hold(&self, user: &str, number: u8, now: Timestamp) -> Trial {
-        let Some(trial) = self.trials.get(user) else {
+        let Some(trial) = self.trials.find_row(user) else {
             return Trial::None;
         };
         match (trial.period(number), trial.periods.last()) {

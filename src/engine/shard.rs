@@ -149,25 +149,16 @@ impl Shard {
 
     /// Forgets settled requests whose time is over, or for which there is no room.
     fn forget_old(&mut self, now: Now) {
-        let Some(first) = self.holds.remembered.front() else {
+        let Some(first) = self.holds.oldest() else {
             return;
         };
         let oldest = now.steady.minus(REMEMBERED);
         let settled = self.shared.stats.settled.load(Ordering::Relaxed);
         let crowded = settled.saturating_sub(self.shared.bounds.settled as u64);
-        if first.settled > oldest && crowded == 0 {
+        if first > oldest && crowded == 0 {
             return;
         }
-        let mut count = 0;
-        for remembered in self.holds.remembered.iter().take(DUE_MAX) {
-            if remembered.settled > oldest && u64::from(count) >= crowded {
-                break;
-            }
-            if remembered.settled > oldest {
-                self.horizon = self.horizon.max(remembered.settled);
-            }
-            count += 1;
-        }
+        let count = self.holds.old(oldest, crowded, DUE_MAX);
         if count > 0 {
             self.happen(Fact::Forgotten {
                 shard: self.number,

@@ -77,11 +77,30 @@ impl Recovery<'_> {
         journal: &Journal,
         base_time: Timestamp,
     ) -> Result<Shelf, RecoveryError> {
-        let names = self
-            .disk
-            .list()
-            .map_err(|source| failed("listing the directory", source))?;
-        let mut base = self.load_snapshot(&names)?;
+        let names = self.names()?;
+        let (base, chain) = self.bring_back(&names)?;
+        let opening = self.clean(&names, &base, &chain, base_time)?;
+        journal.open(opening)?;
+        Ok(Shelf {
+            kept: base.kept,
+            damaged: base.damaged,
+        })
+    }
+
+    /// Fills the engine only: whether and how a start would succeed.
+    pub(super) fn rehearse(&mut self) -> Result<(), RecoveryError> {
+        let names = self.names()?;
+        self.bring_back(&names).map(|_| ())
+    }
+
+    fn names(&self) -> Result<Vec<String>, RecoveryError> {
+        let names = self.disk.list();
+        names.map_err(|source| failed("listing the directory", source))
+    }
+
+    /// Everything up to where the disk would be changed.
+    fn bring_back(&mut self, names: &[String]) -> Result<(Base, Chain), RecoveryError> {
+        let mut base = self.load_snapshot(names)?;
         let mut chain = Chain::find(self.disk, base.header.as_ref().map(|it| it.journal))?;
         // Without a whole snapshot only a journal from its very beginning brings everything back.
         let is_complete = chain.links.first().is_some_and(|link| link.first == 0);
@@ -93,12 +112,7 @@ impl Recovery<'_> {
         }
         self.replay(&base, &mut chain)?;
         self.recovered.is_new = base.header.is_none() && chain.links.is_empty();
-        let opening = self.clean(&names, &base, &chain, base_time)?;
-        journal.open(opening)?;
-        Ok(Shelf {
-            kept: base.kept,
-            damaged: base.damaged,
-        })
+        Ok((base, chain))
     }
 
     /// Loads the newest snapshot that is whole.

@@ -28,6 +28,8 @@ pub enum Fault {
     AcknowledgeEarly,
     /// `skip-replay`: now and then a record is left out when the journal is replayed.
     SkipReplay,
+    /// `torn-copy`: a copy of the books shows rows as they are when their turn comes, not as they were at its beginning.
+    TornCopy,
 }
 
 /// Whether this fault was asked for.
@@ -56,6 +58,7 @@ pub fn is(fault: Fault) -> bool {
         Fault::NoChecksum => "no-checksum",
         Fault::AcknowledgeEarly => "acknowledge-early",
         Fault::SkipReplay => "skip-replay",
+        Fault::TornCopy => "torn-copy",
     };
     chosen.as_deref() == Some(name)
 }

@@ -343,3 +343,13 @@ fn depth_and_aliases_are_bounded() {
         assert_eq!(locate(&text, &["nothing"]), None);
     }
 }
+
+#[test]
+fn the_example_plans_survive_the_round_trip_to_the_disk() {
+    use crate::storage::plan_code::{from_json, to_json};
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/plans");
+    for name in ["ai-builder", "builder", "contentstack"] {
+        let plan = load(&folder.join(format!("{name}.yaml"))).unwrap();
+        assert_eq!(from_json(&to_json(&plan)).unwrap(), plan, "{name}");
+    }
+}

@@ -82,6 +82,15 @@ impl Timeline {
         Self { steps }
     }
 
+    /// A timeline of steps that another one had. `None` unless they begin at [`Timestamp::MIN`] and ascend.
+    pub fn from_steps(steps: &[Step]) -> Option<Self> {
+        let begins = steps.first().is_some_and(|step| step.at == Timestamp::MIN);
+        let ascends = steps.is_sorted_by(|a, b| a.at < b.at);
+        (begins && ascends).then(|| Self {
+            steps: steps.to_vec(),
+        })
+    }
+
     /// What is in force at an instant.
     pub fn at(&self, now: Timestamp) -> Step {
         let later = self.steps.partition_point(|step| step.at <= now);

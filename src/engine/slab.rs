@@ -1,0 +1,188 @@
+//! Slots by number, which can be copied in steps while they change.
+//!
+//! A copy shows every slot as it was when the copy began: whoever changes one that is not copied yet puts its old value
+//! aside first, once. Without a copy under way that costs one branch.
+
+use hashbrown::HashMap;
+
+use crate::world::sabotage::{self, Fault};
+
+/// A number lies at most so far beyond the last slot: no legitimate fact names one further away, and a damaged one must
+/// not ask for all memory there is.
+pub(super) const GAP_MAX: u32 = 1 << 24;
+
+/// Values by number. A number is used again after its value was removed.
+#[derive(Debug)]
+pub(super) struct Slab<T> {
+    slots: Vec<Option<T>>,
+    /// Vacant slots, the next to be filled last. Deeper down it may name one twice, or one that a fact has filled.
+    free: Vec<u32>,
+    copy: Option<Box<Copy<T>>>,
+}
+
+/// A copy under way.
+#[derive(Debug)]
+struct Copy<T> {
+    /// The next slot to copy.
+    next: u32,
+    /// Slots from here on came after the beginning.
+    end: u32,
+    /// What slots that are not copied yet held at the beginning, where that has changed.
+    aside: HashMap<u32, Option<T>>,
+}
+
+impl<T> Default for Slab<T> {
+    fn default() -> Self {
+        let (slots, free, copy) = (Vec::new(), Vec::new(), None);
+        Self { slots, free, copy }
+    }
+}
+
+impl<T: Clone> Slab<T> {
+    /// The number that the next new value gets.
+    pub(super) fn next(&self) -> u32 {
+        let free = self.free.last().copied();
+        free.unwrap_or_else(|| position(self.slots.len()))
+    }
+
+    /// How many slots there are, vacant ones with them.
+    pub(super) fn slots(&self) -> u32 {
+        position(self.slots.len())
+    }
+
+    /// Fills a slot: the one that `next` gave, or that a fact names. A number more than [`GAP_MAX`] beyond the last is
+    /// left out.
+    pub(super) fn insert(&mut self, number: u32, value: T) {
+        if number.saturating_sub(self.slots()) > GAP_MAX {
+            return;
+        }
+        if self.copy.is_some() {
+            self.put_aside(number);
+        }
+        for vacant in self.slots()..number {
+            self.slots.push(None);
+            self.free.push(vacant);
+        }
+        match self.slots.get_mut(number as usize) {
+            Some(slot) => *slot = Some(value),
+            None => self.slots.push(Some(value)),
+        }
+        while self.free.last().is_some_and(|&it| self.get(it).is_some()) {
+            self.free.pop();
+        }
+    }
+
+    /// Empties a slot; its number is free again.
+    pub(super) fn remove(&mut self, number: u32) -> Option<T> {
+        if self.copy.is_some() {
+            self.put_aside(number);
+        }
+        let value = self.slots.get_mut(number as usize)?.take()?;
+        self.free.push(number);
+        // Where facts choose other slots than `next` would, what they have filled stays in the list until here.
+        if self.free.len() > 2 * self.slots.len() + 64 {
+            self.find_free();
+        }
+        Some(value)
+    }
+
+    /// Finds the vacant slots again; the lowest is filled next.
+    pub(super) fn find_free(&mut self) {
+        self.free.clear();
+        let numbered = self.slots.iter().enumerate().rev();
+        let vacant = numbered.filter(|(_, slot)| slot.is_none());
+        self.free.extend(vacant.map(|(number, _)| position(number)));
+    }
+
+    /// A value.
+    pub(super) fn get(&self, number: u32) -> Option<&T> {
+        self.slots.get(number as usize).and_then(Option::as_ref)
+    }
+
+    /// The same, to change it.
+    #[inline]
+    pub(super) fn get_mut(&mut self, number: u32) -> Option<&mut T> {
+        if self.copy.is_some() {
+            self.put_aside(number);
+        }
+        self.slots.get_mut(number as usize).and_then(Option::as_mut)
+    }
+
+    /// All values with their numbers.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (u32, &T)> {
+        let numbered = self.slots.iter().enumerate();
+        numbered.filter_map(|(number, slot)| slot.as_ref().map(|it| (position(number), it)))
+    }
+
+    /// All values, to change only what is derived from other things: nothing is put aside for a copy, which leaves out what
+    /// is derived.
+    pub(super) fn iter_derived(&mut self) -> impl Iterator<Item = &mut T> {
+        self.slots.iter_mut().flatten()
+    }
+
+    /// A value, to change only what is derived from other things; as with [`Self::iter_derived`].
+    pub(super) fn get_derived(&mut self, number: u32) -> Option<&mut T> {
+        self.slots.get_mut(number as usize).and_then(Option::as_mut)
+    }
+
+    /// Begins a copy of what is here now.
+    pub(super) fn begin_copy(&mut self) {
+        let (next, end, aside) = (0, self.slots(), HashMap::new());
+        self.copy = (end > 0).then(|| Box::new(Copy { next, end, aside }));
+    }
+
+    /// Copies the next slots, at most so many; answers how many those were, vacant ones with them.
+    pub(super) fn step(&mut self, slots_max: usize, mut each: impl FnMut(u32, &T)) -> usize {
+        let Some(copy) = &mut self.copy else {
+            return 0;
+        };
+        let first = copy.next;
+        copy.next = copy.end.min(first.saturating_add(position(slots_max)));
+        for number in first..copy.next {
+            let aside = match copy.aside.is_empty() {
+                true => None,
+                false => copy.aside.remove(&number),
+            };
+            let now = self.slots.get(number as usize).and_then(Option::as_ref);
+            let then = aside.as_ref().map_or(now, Option::as_ref);
+            if let Some(value) = then {
+                each(number, value);
+            }
+        }
+        let copied = (copy.next - first) as usize;
+        if copy.next == copy.end {
+            self.copy = None;
+        }
+        copied
+    }
+
+    /// Whether a copy is under way.
+    pub(super) fn is_copying(&self) -> bool {
+        self.copy.is_some()
+    }
+
+    /// Ends a copy, whether it has come to its end or not.
+    pub(super) fn end_copy(&mut self) {
+        self.copy = None;
+    }
+
+    #[cold]
+    fn put_aside(&mut self, number: u32) {
+        let Some(copy) = &mut self.copy else {
+            return;
+        };
+        let is_to_come = copy.next <= number && number < copy.end;
+        if is_to_come && !sabotage::is(Fault::TornCopy) {
+            let slot = self.slots.get(number as usize).and_then(Option::as_ref);
+            copy.aside.entry(number).or_insert_with(|| slot.cloned());
+        }
+    }
+}
+
+/// A place in a vector, as a number: bounds keep every vector far below 2^32 entries.
+pub(super) fn position(place: usize) -> u32 {
+    u32::try_from(place).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests;
