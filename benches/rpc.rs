@@ -27,6 +27,7 @@ use std::sync::Arc;
 
 use quotad::rpc::quota::Parts;
 use quotad::rpc::server::{DataPlane, Settings};
+use quotad::storage::gate::Gate;
 use quotad::world::clock::{Clock, SystemClock};
 use quotad::world::vitals::{Phase, Vitals};
 
@@ -117,6 +118,7 @@ fn serve(kind: &str) -> ! {
                 engine,
                 vitals,
                 clock,
+                gate: Arc::new(Gate::open()),
             },
         )
     };

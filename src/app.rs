@@ -1,19 +1,21 @@
 //! Puts the parts together, once: settings -> books -> plan -> listeners -> ready -> signals -> drained.
 
+mod books;
+mod plan;
+mod signals;
+
 use std::io;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
-use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::MissedTickBehavior;
 
+use crate::config::ConfigError;
 use crate::config::settings::{MemoryRefused, Settings, fits_memory, memory_limit};
 use crate::config::watch::PlanWatcher;
-use crate::config::{ConfigError, EXAMPLE_PLAN, plan_file};
 use crate::engine::answer::{EngineError, Notice};
 use crate::engine::recorder::Forgetful;
 use crate::engine::{Bounds, Engine};
@@ -21,14 +23,21 @@ use crate::http::probes::{Probes, ProbesError};
 use crate::rpc::health;
 use crate::rpc::quota::Parts;
 use crate::rpc::server::{DataPlane, Settings as ListenSettings, Socket, StartError};
+use crate::storage::{RecoveryError, StorageError};
 use crate::world::clock::{Clock, SystemClock};
+use crate::world::disk::LockError;
 use crate::world::vitals::{Phase, Vitals};
+
+pub use plan::{EXAMPLE_NAME, apply_text, plan_text};
+
+use books::Books;
+use signals::Signals;
 
 /// How often what is due happens in organizations without requests.
 const TICK_EVERY: Duration = Duration::from_secs(1);
 
-/// How the embedded plan is named in errors.
-pub const EXAMPLE_NAME: &str = "the example plan";
+/// When the books have failed, nothing more is acknowledged: connections are given so long to hear it.
+const FAILED_DRAIN_MAX: Duration = Duration::from_secs(1);
 
 /// Why the sidecar did not start, or ended otherwise than it was told to. Each says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +48,15 @@ pub enum AppError {
     /// The books would not fit into the container.
     #[error("{0}")]
     Memory(#[from] MemoryRefused),
+    /// The directory of the books is in use, or cannot be used.
+    #[error("{0}{advice}", advice = directory_advice(.0))]
+    Directory(#[from] LockError),
+    /// The books could not be brought back.
+    #[error("{0}")]
+    Recovery(#[from] RecoveryError),
+    /// The books cannot be kept any more.
+    #[error("{0}")]
+    Storage(#[from] StorageError),
     /// The data plane did not start.
     #[error("{0}")]
     DataPlane(#[from] StartError),
@@ -56,6 +74,21 @@ pub enum AppError {
     /// What happened could not be recorded.
     #[error("{0}")]
     Engine(EngineError),
+    /// A thread ended in a panic.
+    #[error(
+        "a defect in quotad ended the thread {0}; its log says more. Keep the data directory, and report it"
+    )]
+    Broken(String),
+}
+
+/// What to do about a directory, where the error itself does not say so.
+fn directory_advice(error: &LockError) -> &'static str {
+    match error {
+        LockError::Taken(..) => "",
+        LockError::Io(..) => {
+            "; see that data_dir (--data-dir) names a directory that this user may make and write"
+        }
+    }
 }
 
 /// What a sidecar that is ready answers on.
@@ -67,14 +100,17 @@ pub struct Ready<'a> {
     pub address: Option<SocketAddr>,
     /// The probes' address.
     pub probes: Option<SocketAddr>,
+    /// Whether the embedded example plan applies.
+    pub is_example: bool,
 }
 
 /// Serves until a signal ends it; `ready` is told once requests are answered.
 ///
-/// SIGTERM and SIGINT drain within the settings' limit, a second one cuts that short; SIGHUP reads the plan file again.
+/// SIGTERM and SIGINT drain within the settings' limit and take a last snapshot; each further one cuts short what is under
+/// way. SIGHUP reads the plan file again.
 ///
 /// # Errors
-/// If a file is wrong, a port is taken, or what happened could not be recorded.
+/// If a file is wrong, a port or the directory is taken, the books cannot be brought back, or cannot be kept any more.
 pub fn run(settings: &Settings, ready: impl FnOnce(&Ready<'_>)) -> Result<(), AppError> {
     fits_memory(
         settings.bounds,
@@ -95,13 +131,14 @@ async fn serve(settings: &Settings, ready: impl FnOnce(&Ready<'_>)) -> Result<()
     let mut signals = Signals::new()?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let vitals = Arc::new(Vitals::new(Arc::clone(&clock)));
-    let engine = Arc::new(new_engine(settings.bounds, Arc::clone(&clock))?);
-    // The listeners before anything that takes time: whoever asks meanwhile hears that we are alive and not ready.
+    let books = Arc::new(Books::open(settings, Arc::clone(&clock))?);
     let parts = Parts {
-        engine: Arc::clone(&engine),
+        engine: Arc::clone(&books.engine),
         vitals: Arc::clone(&vitals),
         clock,
+        gate: books.gate(),
     };
+    // The listeners before anything that takes time: whoever asks meanwhile hears that we are alive and not ready.
     let data_plane = DataPlane::start(&listen_settings(settings), parts)?;
     let probes = match settings.probes_listen {
         Some(address) => {
@@ -110,54 +147,89 @@ async fn serve(settings: &Settings, ready: impl FnOnce(&Ready<'_>)) -> Result<()
         }
         None => None,
     };
-    let (text, name) = plan_text(settings.plan.as_deref())?;
-    apply_text(&engine, &text, &name)?;
+    let chosen = tokio::select! {
+        started = books.start(settings.plan.as_deref(), &vitals) => started?,
+        () = signals.end.received() => {
+            tracing::warn!("told to end before the books were back; they are as they were");
+            return Ok(());
+        }
+    };
     let watcher = settings
         .plan
         .as_deref()
-        .map(|path| watch(path, text, &engine))
+        .map(|path| plan::watch(path, chosen.text, &books.engine, &vitals))
         .transpose()?;
     vitals.enter(Phase::Ready);
-    tracing::warn!("the books are kept in memory only: a restart begins with empty books");
     ready(&Ready {
         settings,
         address: data_plane.address(),
         probes: probes.as_ref().map(Probes::address),
+        is_example: chosen.is_example,
     });
-    let ended = until_told(&engine, &mut signals, watcher.as_ref()).await;
-    if ended.is_err() {
+    let told = until_told(&books, &mut signals, watcher.as_ref()).await;
+    if told.is_err() {
         vitals.enter(Phase::Failed);
     }
+    let limit = match told {
+        Ok(()) => settings.drain_timeout,
+        Err(_) => settings.drain_timeout.min(FAILED_DRAIN_MAX),
+    };
+    drain(data_plane, limit, &mut signals).await;
+    // Whoever changes the plan must be gone before the books are closed.
+    drop(watcher);
+    told?;
+    close(&books, &mut signals).await
+}
+
+/// Lets those finish who are under way.
+async fn drain(data_plane: DataPlane, limit: Duration, signals: &mut Signals) {
     tokio::select! {
-        cut = data_plane.drain(settings.drain_timeout) => match cut {
+        cut = data_plane.drain(limit) => match cut {
             0 => tracing::info!("drained"),
             connections => tracing::warn!(connections, "the drain limit is reached; what was left is cut off"),
         },
-        () = signals.end.received() => tracing::warn!("told to end a second time; what was left is cut off"),
+        () = signals.end.received() => tracing::warn!("told to end once more; what was left is cut off"),
     }
-    ended
 }
 
-/// Ticks, and follows the signals, until one of them ends the process.
+/// Takes the last snapshot, unless something failed while we drained.
+async fn close(books: &Arc<Books>, signals: &mut Signals) -> Result<(), AppError> {
+    if let Some(failure) = books.failure() {
+        return Err(failure);
+    }
+    tokio::select! {
+        closed = books.close() => closed,
+        () = signals.end.received() => {
+            books.cut_short("told to end during the last snapshot");
+            Ok(())
+        }
+    }
+}
+
+/// Ticks, and follows the signals, until one of them ends the process or the books cannot be kept.
 async fn until_told(
-    engine: &Engine,
+    books: &Books,
     signals: &mut Signals,
     watcher: Option<&PlanWatcher>,
 ) -> Result<(), AppError> {
     let mut ticks = tokio::time::interval(TICK_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let gate = books.gate();
     loop {
         tokio::select! {
             _ = ticks.tick() => {
-                engine.tick().map_err(AppError::Engine)?;
-                tell(engine);
-                if engine.has_failed() {
-                    return Err(AppError::Engine(EngineError::Unrecorded));
-                }
+                let ticked = books.engine.tick();
+                // Whoever failed first says best what has failed.
+                books.failure().map_or(Ok(()), Err)?;
+                ticked.map_err(AppError::Engine)?;
+                tell(&books.engine);
+            }
+            () = gate.failed() => {
+                books.failure().map_or(Ok(()), Err)?;
             }
             Some(()) = signals.reload.recv() => match watcher {
                 Some(watcher) => watcher.reload(),
-                None => tracing::info!("SIGHUP: the example plan is served; there is no file to read again"),
+                None => tracing::info!("SIGHUP: there is no plan file to read again"),
             },
             () = signals.end.received() => {
                 tracing::info!("draining");
@@ -180,93 +252,19 @@ fn tell(engine: &Engine) {
     }
 }
 
-/// The signals that the sidecar listens to.
-struct Signals {
-    end: EndSignals,
-    reload: Signal,
-}
-
-/// The signals that end the process.
-struct EndSignals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    fn new() -> Result<Self, AppError> {
-        let on = |kind| {
-            signal(kind).map_err(|source| AppError::System {
-                what: "a signal handler",
-                source,
-            })
-        };
-        Ok(Self {
-            end: EndSignals {
-                terminate: on(SignalKind::terminate())?,
-                interrupt: on(SignalKind::interrupt())?,
-            },
-            reload: on(SignalKind::hangup())?,
-        })
-    }
-}
-
-impl EndSignals {
-    /// Returns when the process is told to end.
-    async fn received(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-    }
-}
-
-/// Empty books in memory, on this clock.
+/// Empty books that nobody keeps, on this clock.
 ///
 /// # Errors
 /// If the system gives no random bytes.
 pub fn new_engine(bounds: Bounds, clock: Arc<dyn Clock>) -> Result<Engine, AppError> {
-    let start = getrandom::u64().map_err(|error| AppError::System {
+    Ok(Engine::new(bounds, random()?, clock, Arc::new(Forgetful)))
+}
+
+/// Names a start in the ids that its engine gives out.
+fn random() -> Result<u64, AppError> {
+    getrandom::u64().map_err(|error| AppError::System {
         what: "random bytes",
         source: io::Error::other(error.to_string()),
-    })?;
-    Ok(Engine::new(bounds, start, clock, Arc::new(Forgetful)))
-}
-
-/// The text of a plan file and its name in errors; without a file the example's.
-///
-/// # Errors
-/// If the file cannot be read.
-pub fn plan_text(path: Option<&Path>) -> Result<(String, String), ConfigError> {
-    match path {
-        Some(path) => Ok((plan_file::read_text(path)?, path.display().to_string())),
-        None => Ok((EXAMPLE_PLAN.to_owned(), EXAMPLE_NAME.to_owned())),
-    }
-}
-
-/// Applies the text of a plan as one change; answers whether anything changed.
-///
-/// # Errors
-/// With its place in the text, if it is invalid or the books refuse it. Then nothing has changed.
-pub fn apply_text(engine: &Engine, text: &str, name: &str) -> Result<bool, ConfigError> {
-    let plan = plan_file::parse(text, name)?;
-    engine.apply_plan(plan).map_err(|error| match error {
-        EngineError::Refused(refusal) => plan_file::refused(text, name, &refusal),
-        other => ConfigError::of_file(name, other.to_string()),
-    })
-}
-
-/// Applies each new text of the plan file; the last good plan stays where one is wrong.
-fn watch(path: &Path, text: String, engine: &Arc<Engine>) -> Result<PlanWatcher, AppError> {
-    let engine = Arc::clone(engine);
-    let name = path.display().to_string();
-    let changed = move |text: &str| match apply_text(&engine, text, &name) {
-        Ok(true) => tracing::info!("{name}: the plan has changed, and applies"),
-        Ok(false) => tracing::info!("{name}: read again; it says what applies already"),
-        Err(error) => tracing::error!("the last good plan stays: {error}"),
-    };
-    PlanWatcher::start(path, text, changed).map_err(|source| AppError::System {
-        what: "a thread",
-        source,
     })
 }
 

@@ -41,7 +41,8 @@ Exit codes:
   1  a file is invalid, a scenario failed, or the sidecar could not start
   2  wrong usage of the command line
   3  denied: the rules refuse the credits
-  4  unavailable: the sidecar cannot be reached, is not ready, or failed
+  4  unavailable: the sidecar cannot be reached, is not ready, or failed; of `serve`: the books could not be kept,
+     because the disk failed
   5  refused: bad input, an unknown reservation, or one that was settled otherwise"
 )]
 struct Cli {

@@ -9,7 +9,8 @@ use super::{Exit, complain, logs, print};
 
 /// Runs the sidecar: the default when no command is given.
 ///
-/// Without a plan it serves a built-in example. A flag beats its environment variable, which beats the file.
+/// Without a plan it serves the one that applied last, or a built-in example. A flag beats its environment variable, which
+/// beats the file.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   quotad serve
@@ -17,8 +18,8 @@ use super::{Exit, complain, logs, print};
   quotad serve --config quotad.yaml --listen 127.0.0.1:9000
   quotad serve --plan plan.yaml --listen none --socket /run/quotad/quotad.sock
 
-SIGTERM and SIGINT drain, SIGHUP reads the plan again.
-Exit codes: 0 ended as told, 1 could not start or failed, 2 wrong usage.")]
+SIGTERM and SIGINT drain and take a last snapshot, SIGHUP reads the plan again.
+Exit codes: 0 ended as told, 1 could not start, 2 wrong usage, 4 the books could not be kept: the disk failed.")]
 pub(super) struct Args {
     /// How the sidecar runs: `quotad.yaml`.
     #[arg(long, env = "QUOTAD_CONFIG", value_name = "FILE")]
@@ -38,9 +39,25 @@ pub(super) struct Args {
     /// Where probes are answered, `none` for nowhere [default: 127.0.0.1:7452].
     #[arg(long, env = "QUOTAD_PROBES_LISTEN", value_name = "ADDRESS")]
     probes_listen: Option<String>,
-    /// What an acknowledged commit survives; this version has `memory` only: nothing.
+    /// Where the books are kept; no other quotad may use it [default: ./quotad-data].
+    #[arg(long, env = "QUOTAD_DATA_DIR", value_name = "DIR")]
+    data_dir: Option<String>,
+    /// What an acknowledged commit survives: `memory` (nothing but snapshots), `process` (kill -9) or `power` (the power
+    /// failing too) [default: process].
     #[arg(long, env = "QUOTAD_DURABILITY", value_name = "MODE")]
     durability: Option<String>,
+    /// How often a snapshot is taken while something happens [default: 60s].
+    #[arg(long, env = "QUOTAD_SNAPSHOT_INTERVAL", value_name = "TIME")]
+    snapshot_interval: Option<String>,
+    /// What a loss of power may cost at most in the mode `process` [default: 100ms].
+    #[arg(long, env = "QUOTAD_FSYNC_INTERVAL", value_name = "TIME")]
+    fsync_interval: Option<String>,
+    /// What the journal may take on the disk, in KiB, MiB or GiB [default: 256MiB].
+    #[arg(long, env = "QUOTAD_JOURNAL_BYTES_MAX", value_name = "SIZE")]
+    journal_bytes_max: Option<String>,
+    /// For one start: drops what a damaged journal holds from this position on, which the refusal to start has named.
+    #[arg(long, value_name = "POSITION")]
+    drop_from: Option<String>,
     /// How long requests under way may take after SIGTERM [default: 5s].
     #[arg(long, env = "QUOTAD_DRAIN_TIMEOUT", value_name = "TIME")]
     drain_timeout: Option<String>,
@@ -68,7 +85,10 @@ pub(super) fn run(args: Args, log: &str) -> Exit {
         Ok(()) => Exit::Ok,
         Err(error) => {
             complain(&error);
-            Exit::Failed
+            match error {
+                AppError::Storage(_) | AppError::Engine(_) => Exit::Unavailable,
+                _ => Exit::Failed,
+            }
         }
     }
 }
@@ -81,7 +101,12 @@ fn serve(args: Args) -> Result<(), AppError> {
         socket_mode: args.socket_mode,
         probes_listen: args.probes_listen,
         plan: args.plan,
+        data_dir: args.data_dir,
         durability: args.durability,
+        snapshot_interval: args.snapshot_interval,
+        fsync_interval: args.fsync_interval,
+        journal_bytes_max: args.journal_bytes_max,
+        drop_from: args.drop_from,
         drain_timeout: args.drain_timeout,
         bounds_cells: args.bounds_cells,
         bounds_holds: args.bounds_holds,
@@ -111,10 +136,15 @@ fn welcome(ready: &Ready<'_>) {
     tracing::info!(
         server,
         probes = ready.probes.map(tracing::field::display),
-        plan = plan.as_deref().unwrap_or(app::EXAMPLE_NAME),
+        plan = plan.as_deref().unwrap_or(if ready.is_example {
+            app::EXAMPLE_NAME
+        } else {
+            "the one that applied last"
+        }),
+        data_dir = %ready.settings.data_dir.display(),
         "ready"
     );
-    if plan.is_some() {
+    if !ready.is_example {
         return;
     }
     let quotad = std::env::args()

@@ -5,6 +5,7 @@ mod answer;
 mod expect;
 mod fields;
 mod file;
+mod kept;
 mod node;
 mod report;
 mod run;
@@ -23,12 +24,13 @@ use super::{Exit, Output, print};
 use file::Scenario;
 use node::{Fault, Node};
 use run::{StartError, World};
-use step::{Action, PlanSource};
+use step::{Action, PlanSource, Step};
 
 /// Runs scenario files against the real engine, with a clock that each scenario sets.
 ///
-/// A line per scenario, or the step that failed: file, line, what was expected, what came. Steps that need what is not
-/// built yet (`restart`, `usage`) are skipped, shown and counted.
+/// A line per scenario, or the step that failed: file, line, what was expected, what came. Scenarios with a step `restart`
+/// keep their books in a temporary directory. Steps that need what is not built yet (`usage`) are skipped, shown and
+/// counted.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   quotad test examples/plans/builder.scenarios.yaml
@@ -130,7 +132,13 @@ fn run_document(path: &Path, document: &Node) -> Outcome {
 /// Runs the steps until one fails.
 fn run_scenario(path: &Path, scenario: &Scenario, outcome: &mut Outcome) -> Result<(), Fault> {
     let raw = raw_plan(path, scenario)?;
-    let started = World::start(raw, scenario.organization.clone(), scenario.start);
+    let restarts = |step: &Step| matches!(step.action, Action::Restart { .. });
+    let started = World::start(
+        raw,
+        scenario.organization.clone(),
+        scenario.start,
+        scenario.steps.iter().any(restarts),
+    );
     let mut world = started.map_err(|error| plan_fault(scenario, error))?;
     for step in &scenario.steps {
         if matches!(step.action, Action::Skip) {
@@ -194,5 +202,6 @@ fn plan_fault(scenario: &Scenario, error: StartError) -> Fault {
             Fault::new(node.line_of(&refused.segments), format!("plan: {refused}"))
         }
         StartError::Refused(error) => Fault::new(scenario.plan_line, format!("plan: {error}")),
+        StartError::Keep(error) => Fault::new(scenario.plan_line, error.to_string()),
     }
 }

@@ -11,8 +11,8 @@ use serde::Deserialize;
 use crate::domain::credits::Credits;
 use crate::domain::nearest::nearest;
 use crate::domain::time::Timestamp;
+use crate::storage::Durability;
 
-use super::settings::Durability;
 use super::units;
 
 /// A scalar that is read as text and checked by a function.
@@ -96,7 +96,11 @@ scalar!(
     Mode(u32) = mode
 );
 scalar!(
-    /// A mode of durability that this version has.
+    /// A number of bytes.
+    Bytes(u64) = units::bytes
+);
+scalar!(
+    /// A mode of durability.
     Durable(Durability) = durable
 );
 
@@ -121,10 +125,10 @@ fn mode(text: &str) -> Result<u32, String> {
 fn durable(text: &str) -> Result<Durability, String> {
     match text {
         "memory" => Ok(Durability::Memory),
-        "process" | "power" => Err(format!(
-            "durability {text:?} needs the journal, which this version does not have yet; \
-             write memory, and know that a restart begins with empty books"
+        "process" => Ok(Durability::Process),
+        "power" => Ok(Durability::Power),
+        _ => Err(format!(
+            "{text:?} is no mode of durability; write memory, process or power"
         )),
-        _ => Err(format!("{text:?} is no mode of durability; write memory")),
     }
 }

@@ -1,23 +1,27 @@
 //! `quotad.yaml`: how the sidecar itself runs. A flag beats the environment, which beats the file, which beats the default.
 
+mod file;
 mod memory;
+mod storage;
 
-use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde::Deserialize;
-
 use crate::engine::Bounds;
+use crate::storage::Options;
 
 use super::error::ConfigError;
-use super::scalar::{Address, Durable, Mode, Small, Span};
-use super::variables::Variables;
-use super::yaml;
+use super::scalar::{Address, Mode, Small, Span};
 use super::yaml_position::locate;
+use file::RawSocket;
 
+pub use file::SettingsFile;
 pub use memory::{MemoryRefused, fits_memory, memory_limit};
+pub use storage::{
+    DATA_DIR_DEFAULT, FSYNC_INTERVAL_DEFAULT, JOURNAL_BYTES_MAX_DEFAULT, JOURNAL_BYTES_MAX_LEAST,
+    SNAPSHOT_INTERVAL_DEFAULT,
+};
 
 /// Where the data plane listens by default.
 pub const LISTEN_DEFAULT: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 7450));
@@ -46,8 +50,10 @@ pub struct Settings {
     pub probes_listen: Option<SocketAddr>,
     /// The plan file; `None` is the embedded example.
     pub plan: Option<PathBuf>,
-    /// What survives a restart.
-    pub durability: Durability,
+    /// Where the books are kept; this process alone uses it.
+    pub data_dir: PathBuf,
+    /// How the books are kept.
+    pub storage: Options,
     /// How long requests under way may take after a SIGTERM.
     pub drain_timeout: Duration,
     /// How much the engine may keep.
@@ -65,14 +71,6 @@ pub struct SocketSettings {
     pub mode: u32,
 }
 
-/// What an acknowledged commit survives. Only `memory` exists in this version.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum Durability {
-    /// Nothing: a restart begins with empty books.
-    #[default]
-    Memory,
-}
-
 /// What flags and environment say, as text; they are checked together with the file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Overrides {
@@ -86,8 +84,18 @@ pub struct Overrides {
     pub probes_listen: Option<String>,
     /// `--plan`, `QUOTAD_PLAN`
     pub plan: Option<String>,
+    /// `--data-dir`, `QUOTAD_DATA_DIR`
+    pub data_dir: Option<String>,
     /// `--durability`, `QUOTAD_DURABILITY`
     pub durability: Option<String>,
+    /// `--snapshot-interval`, `QUOTAD_SNAPSHOT_INTERVAL`
+    pub snapshot_interval: Option<String>,
+    /// `--fsync-interval`, `QUOTAD_FSYNC_INTERVAL`
+    pub fsync_interval: Option<String>,
+    /// `--journal-bytes-max`, `QUOTAD_JOURNAL_BYTES_MAX`
+    pub journal_bytes_max: Option<String>,
+    /// `--drop-from`. Neither environment nor file have it: it is meant for one start.
+    pub drop_from: Option<String>,
     /// `--drain-timeout`, `QUOTAD_DRAIN_TIMEOUT`
     pub drain_timeout: Option<String>,
     /// `--bounds-cells`, `QUOTAD_BOUNDS_CELLS`
@@ -100,106 +108,6 @@ pub struct Overrides {
     pub threads: Option<String>,
 }
 
-/// A `quotad.yaml` that was read; [`Settings::resolve`] makes settings of it.
-#[derive(Debug)]
-pub struct SettingsFile {
-    name: String,
-    text: String,
-    /// Paths in the file are relative to this.
-    folder: PathBuf,
-    raw: RawSettings,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawSettings {
-    listen: Option<Address>,
-    socket: Option<RawSocket>,
-    probes: Option<RawProbes>,
-    plan: Option<PathBuf>,
-    durability: Option<Durable>,
-    drain_timeout: Option<Span>,
-    bounds: Option<RawBounds>,
-    threads: Option<Small>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawSocket {
-    path: PathBuf,
-    mode: Option<Mode>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawProbes {
-    listen: Option<Address>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawBounds {
-    cells: Option<Small>,
-    holds: Option<Small>,
-    settled: Option<Small>,
-}
-
-/// Keys of the design that belong to parts which this version does not have.
-fn not_yet(key: &str) -> Option<&'static str> {
-    match key {
-        "data_dir" | "snapshot_interval" | "fsync_interval" | "journal_bytes_max" | "retention" => {
-            Some("it belongs to the journal, and the books are kept in memory only")
-        }
-        "management" => Some("it belongs to the administration service, which does not exist yet"),
-        "notifications" => Some("notifications are not delivered yet"),
-        "ledger" => Some("it belongs to the shared ledger, which does not exist yet"),
-        _ => None,
-    }
-}
-
-impl SettingsFile {
-    /// No file: only defaults.
-    fn absent() -> Self {
-        Self {
-            name: "quotad".to_owned(),
-            text: String::new(),
-            folder: PathBuf::new(),
-            raw: RawSettings::default(),
-        }
-    }
-
-    /// Reads a file; `${VAR}` in values stands for this process's environment.
-    ///
-    /// # Errors
-    /// With file, line and column, if it cannot be read or holds what is not known.
-    pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let name = path.display().to_string();
-        let text = fs::read_to_string(path).map_err(|error| {
-            ConfigError::of_file(
-                &name,
-                format!("cannot be read: {error}; check the path and its rights"),
-            )
-        })?;
-        Self::parse(&text, path, &Variables::of_process())
-    }
-
-    /// Reads a text that stands in this file.
-    ///
-    /// # Errors
-    /// As [`Self::load`].
-    pub fn parse(text: &str, path: &Path, variables: &Variables) -> Result<Self, ConfigError> {
-        let name = path.display().to_string();
-        let raw = yaml::read(text, &name, variables, not_yet)?;
-        let folder = path.parent().map(Path::to_owned).unwrap_or_default();
-        Ok(Self {
-            name,
-            text: text.to_owned(),
-            folder,
-            raw,
-        })
-    }
-}
-
 impl Settings {
     /// Puts file and overrides together.
     ///
@@ -207,11 +115,13 @@ impl Settings {
     /// If an override cannot be read, or the whole makes no sense.
     pub fn resolve(file: Option<SettingsFile>, overrides: Overrides) -> Result<Self, ConfigError> {
         let file = file.unwrap_or_else(SettingsFile::absent);
-        let (raw, folder) = (file.raw, file.folder);
-        let probes = raw.probes.and_then(|it| it.listen);
-        let bounds = raw.bounds.unwrap_or_default();
-        let given = overrides;
+        let (mut raw, folder) = (file.raw, file.folder);
+        let probes = raw.probes.take().and_then(|it| it.listen);
+        let bounds = raw.bounds.take().unwrap_or_default();
+        let mut given = overrides;
         let settings = Self {
+            data_dir: storage::data_dir(&mut given, &mut raw, &folder),
+            storage: storage::options(&mut given, &raw)?,
             listen: read::<Address>("listen", given.listen)?
                 .or(raw.listen)
                 .map_or(Some(LISTEN_DEFAULT), |it| it.0),
@@ -223,9 +133,6 @@ impl Settings {
                 .plan
                 .map(PathBuf::from)
                 .or(raw.plan.map(|path| folder.join(path))),
-            durability: read::<Durable>("durability", given.durability)?
-                .or(raw.durability)
-                .map_or(Durability::Memory, |it| it.0),
             drain_timeout: read::<Span>("drain-timeout", given.drain_timeout)?
                 .or(raw.drain_timeout)
                 .map_or(DRAIN_TIMEOUT_DEFAULT, |it| it.0),
@@ -299,7 +206,7 @@ impl Settings {
                 format!("out of range; choose 1 to {THREADS_MAX}"),
             ));
         }
-        Ok(())
+        storage::check(&self.data_dir, &self.storage)
     }
 }
 

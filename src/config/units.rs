@@ -1,4 +1,4 @@
-//! Texts with units: durations, days, instants, whole numbers. Every error says what to write instead.
+//! Texts with units: durations, bytes, days, instants, whole numbers. Every error says what to write instead.
 
 use std::time::Duration;
 
@@ -59,6 +59,24 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// A number of bytes: `512KiB`, `256MiB`, `4GiB`.
+pub fn bytes(text: &str) -> Result<u64, String> {
+    let wrong =
+        || format!("{text:?} is no size; write a whole number and KiB, MiB or GiB, such as 256MiB");
+    let digits = text
+        .trim_end_matches(|c: char| c.is_ascii_alphabetic())
+        .len();
+    let (number, unit) = text.split_at(digits);
+    let factor: u64 = match unit {
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        _ => return Err(wrong()),
+    };
+    let number = whole(number).map_err(|_| wrong())?;
+    number.checked_mul(factor).ok_or_else(wrong)
+}
+
 /// A day of the calendar: `2026-01-31`.
 pub fn date(text: &str) -> Result<NaiveDate, String> {
     NaiveDate::parse_from_str(text, "%Y-%m-%d")
@@ -111,6 +129,28 @@ mod tests {
                 millis,
                 "{text:?}"
             );
+        }
+    }
+
+    #[test]
+    fn sizes_have_a_unit_of_powers_of_two() {
+        for (text, bytes) in [
+            ("1KiB", Some(1_024)),
+            ("256MiB", Some(268_435_456)),
+            ("4GiB", Some(4_294_967_296)),
+            ("1_000KiB", Some(1_024_000)),
+            ("0MiB", Some(0)),
+            ("256", None),
+            ("256MB", None),
+            ("256M", None),
+            ("256 MiB", None),
+            ("MiB", None),
+            ("", None),
+            ("-1MiB", None),
+            ("1.5GiB", None),
+            ("18446744073709551615GiB", None),
+        ] {
+            assert_eq!(super::bytes(text).ok(), bytes, "{text:?}");
         }
     }
 

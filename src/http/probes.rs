@@ -112,6 +112,10 @@ async fn healthz(State(vitals): State<Arc<Vitals>>) -> (StatusCode, String) {
 /// Are requests answered?
 async fn readyz(State(vitals): State<Arc<Vitals>>) -> (StatusCode, &'static str) {
     match vitals.phase() {
+        Phase::Ready if vitals.plan_is_stale() => (
+            StatusCode::OK,
+            "ready; the plan file is wrong, and the last good plan applies: see the log\n",
+        ),
         Phase::Ready => (StatusCode::OK, "ready\n"),
         Phase::Starting => (StatusCode::SERVICE_UNAVAILABLE, "starting\n"),
         Phase::Draining => (StatusCode::SERVICE_UNAVAILABLE, "draining\n"),

@@ -82,7 +82,8 @@ impl Door {
     }
 }
 
-/// Ends a call whose time is over while it waits, so before it has booked anything.
+/// Ends a call whose time is over while it waits: for its message, so before it has booked anything, or at the gate, so
+/// afterwards.
 pub(super) struct Timed<F> {
     call: F,
     over: Pin<Box<Sleep>>,
@@ -108,7 +109,7 @@ impl<F: Future + Unpin> Future for Timed<F> {
         self.over
             .as_mut()
             .poll(context)
-            .map(|()| Err(status::too_late()))
+            .map(|()| Err(status::out_of_time()))
     }
 }
 

@@ -5,69 +5,106 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use crate::engine::Engine;
 use crate::engine::answer::{Decision, EngineError};
 use crate::engine::order::Of;
+use crate::engine::recorder::Receipt;
 use crate::rpc::status::{Refusal, outcome};
 use crate::rpc::{convert, pb};
 use crate::world::clock::Clock;
 use crate::world::vitals::{Phase, Vitals};
 
+/// An answer, and how far the record must be safe before it leaves. Denials and reads promise nothing: they leave at once.
+pub(super) struct Answered<A> {
+    pub(super) answer: A,
+    pub(super) receipt: Receipt,
+}
+
+impl<A> Answered<A> {
+    fn at_once(answer: A) -> Self {
+        Self {
+            answer,
+            receipt: Receipt::default(),
+        }
+    }
+
+    fn after(receipt: Receipt, answer: A) -> Self {
+        Self { answer, receipt }
+    }
+
+    pub(super) fn map<B>(self, change: impl FnOnce(A) -> B) -> Answered<B> {
+        Answered {
+            answer: change(self.answer),
+            receipt: self.receipt,
+        }
+    }
+}
+
 /// Reserve.
 pub(super) fn reserve(
     engine: &Engine,
     wire: &pb::ReserveRequest,
-) -> Result<pb::ReserveResponse, Refusal> {
+) -> Result<Answered<pb::ReserveResponse>, Refusal> {
     let decision = engine
         .reserve(&convert::reserve(wire)?)
         .map_err(|error| convert::as_sent(error, wire.cost.as_ref()))?;
-    Ok(convert::answered_reserve(&granted(decision)?))
+    let granted = granted(decision)?;
+    let answer = convert::answered_reserve(&granted);
+    Ok(Answered::after(granted.receipt, answer))
 }
 
 /// Commit.
 pub(super) fn commit(
     engine: &Engine,
     wire: &pb::CommitRequest,
-) -> Result<pb::CommitResponse, Refusal> {
+) -> Result<Answered<pb::CommitResponse>, Refusal> {
     let decision = engine.commit(&convert::commit(wire)?)?;
-    Ok(convert::answered_commit(&granted(decision)?))
+    let granted = granted(decision)?;
+    let answer = convert::answered_commit(&granted);
+    Ok(Answered::after(granted.receipt, answer))
 }
 
 /// Release.
 pub(super) fn release(
     engine: &Engine,
     wire: &pb::ReleaseRequest,
-) -> Result<pb::ReleaseResponse, Refusal> {
+) -> Result<Answered<pb::ReleaseResponse>, Refusal> {
     let id = convert::id_required("reservation_id", &wire.reservation_id)?;
-    Ok(convert::answered_release(&engine.release(&id)?))
+    let released = engine.release(&id)?;
+    let answer = convert::answered_release(&released);
+    Ok(Answered::after(released.receipt, answer))
 }
 
 /// Extend.
 pub(super) fn extend(
     engine: &Engine,
     wire: &pb::ExtendRequest,
-) -> Result<pb::ExtendResponse, Refusal> {
+) -> Result<Answered<pb::ExtendResponse>, Refusal> {
     let decision = engine.extend(&convert::extend(wire)?)?;
-    Ok(convert::answered_extend(&granted(decision)?))
+    let granted = granted(decision)?;
+    let answer = convert::answered_extend(&granted);
+    Ok(Answered::after(granted.receipt, answer))
 }
 
 /// Charge.
 pub(super) fn charge(
     engine: &Engine,
     wire: &pb::ChargeRequest,
-) -> Result<pb::ChargeResponse, Refusal> {
+) -> Result<Answered<pb::ChargeResponse>, Refusal> {
     let decision = engine
         .charge(&convert::charge(wire)?)
         .map_err(|error| convert::as_sent(error, wire.cost.as_ref()))?;
-    Ok(convert::answered_charge(&granted(decision)?))
+    let granted = granted(decision)?;
+    let answer = convert::answered_charge(&granted);
+    Ok(Answered::after(granted.receipt, answer))
 }
 
 /// Check: a denial is part of the answer.
 pub(super) fn check(
     engine: &Engine,
     wire: &pb::CheckRequest,
-) -> Result<pb::CheckResponse, Refusal> {
+) -> Result<Answered<pb::CheckResponse>, Refusal> {
     let checked = engine
         .check(&convert::check(wire)?)
         .map_err(|error| convert::as_sent(error, wire.cost.as_ref()))?;
-    Ok(convert::answered_check(&checked))
+    Ok(Answered::at_once(convert::answered_check(&checked)))
 }
 
 /// GetBalance: each balance is exact in itself; between two of them requests may happen.
@@ -75,7 +112,7 @@ pub(super) fn balances(
     engine: &Engine,
     clock: &dyn Clock,
     wire: &pb::GetBalanceRequest,
-) -> Result<pb::GetBalanceResponse, Refusal> {
+) -> Result<Answered<pb::GetBalanceResponse>, Refusal> {
     let asked = convert::balances(wire)?;
     let balance = |of| {
         engine
@@ -83,31 +120,38 @@ pub(super) fn balances(
             .map(convert::answered_balance)
     };
     let read = crate::domain::time::Timestamp::from_nanos(clock.read().wall_ns);
-    Ok(pb::GetBalanceResponse {
+    Ok(Answered::at_once(pb::GetBalanceResponse {
         user: asked.user.map(|user| balance(Of::User(user))).transpose()?,
         environment: Some(balance(Of::Environment(asked.environment))?),
         organization: Some(balance(Of::Organization)?),
         read_time: Some(convert::answered_time(read)),
-    })
+    }))
 }
 
-/// One outcome for each operation, in order. One that is refused, or that ends in a panic, does not fail the others.
+/// One outcome for each operation, in order. One that is refused, or that ends in a panic, does not fail the others. They
+/// leave together, so they wait for the greatest receipt.
 pub(super) fn batch(
     engine: &Engine,
     vitals: &Vitals,
     operations: &[pb::Operation],
-) -> Vec<pb::Outcome> {
+) -> Answered<Vec<pb::Outcome>> {
+    let mut receipt = Receipt::default();
     let one = |(index, operation): (usize, &pb::Operation)| {
-        let result = guarded(vitals, || operate(engine, operation)).unwrap_or_else(|refusal| {
-            outcome(&refusal, || {
+        let result = match guarded(vitals, || operate(engine, operation)) {
+            Ok(answered) => {
+                receipt = receipt.max(answered.receipt);
+                answered.answer
+            }
+            Err(refusal) => outcome(&refusal, || {
                 format!("operations[{index}]{}", kind(operation))
-            })
-        });
+            }),
+        };
         pb::Outcome {
             result: Some(result),
         }
     };
-    operations.iter().enumerate().map(one).collect()
+    let outcomes = operations.iter().enumerate().map(one).collect();
+    Answered::after(receipt, outcomes)
 }
 
 /// Runs work that must not take its thread down: a panic is logged, counted, and answered as a defect. Once something
@@ -134,16 +178,19 @@ pub(super) fn guarded<A>(
     result
 }
 
-fn operate(engine: &Engine, operation: &pb::Operation) -> Result<pb::outcome::Result, Refusal> {
+fn operate(
+    engine: &Engine,
+    operation: &pb::Operation,
+) -> Result<Answered<pb::outcome::Result>, Refusal> {
     use pb::operation::Request;
     use pb::outcome::Result as Done;
     match &operation.request {
-        Some(Request::Reserve(wire)) => reserve(engine, wire).map(Done::Reserve),
-        Some(Request::Commit(wire)) => commit(engine, wire).map(Done::Commit),
-        Some(Request::Release(wire)) => release(engine, wire).map(Done::Release),
-        Some(Request::Extend(wire)) => extend(engine, wire).map(Done::Extend),
-        Some(Request::Charge(wire)) => charge(engine, wire).map(Done::Charge),
-        Some(Request::Check(wire)) => check(engine, wire).map(Done::Check),
+        Some(Request::Reserve(wire)) => reserve(engine, wire).map(|it| it.map(Done::Reserve)),
+        Some(Request::Commit(wire)) => commit(engine, wire).map(|it| it.map(Done::Commit)),
+        Some(Request::Release(wire)) => release(engine, wire).map(|it| it.map(Done::Release)),
+        Some(Request::Extend(wire)) => extend(engine, wire).map(|it| it.map(Done::Extend)),
+        Some(Request::Charge(wire)) => charge(engine, wire).map(|it| it.map(Done::Charge)),
+        Some(Request::Check(wire)) => check(engine, wire).map(|it| it.map(Done::Check)),
         None => Err(convert::no_operation().into()),
     }
 }

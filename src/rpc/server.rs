@@ -19,6 +19,7 @@ pub use listen::StartError;
 use crate::rpc::door::Door;
 use crate::rpc::pb::quota_service_server::QuotaService;
 use crate::rpc::quota::{Parts, Quota};
+use crate::storage::gate::{Gate, Waiting};
 use crate::world::clock::Clock;
 use crate::world::vitals::{Phase, Vitals};
 use listen::{Acceptor, Listeners};
@@ -82,7 +83,9 @@ impl DataPlane {
     /// [`Phase::Ready`], calls are answered `UNAVAILABLE`.
     pub fn start(settings: &Settings, parts: Parts) -> Result<Self, StartError> {
         let (vitals, clock) = (Arc::clone(&parts.vitals), Arc::clone(&parts.clock));
-        Self::start_with(settings, Quota::new(parts), vitals, clock)
+        let gate = Arc::clone(&parts.gate);
+        let service = |waiting: &Arc<Waiting>| Quota::new(parts.clone(), Arc::clone(waiting));
+        Self::start_each(settings, service, &gate, vitals, clock)
     }
 
     /// The same with another implementation of the service, such as one that answers a constant, for comparisons. Each
@@ -93,14 +96,26 @@ impl DataPlane {
         vitals: Arc<Vitals>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, StartError> {
+        let gate = Arc::new(Gate::open());
+        Self::start_each(settings, |_| service.clone(), &gate, vitals, clock)
+    }
+
+    fn start_each<S: QuotaService>(
+        settings: &Settings,
+        service: impl Fn(&Arc<Waiting>) -> S,
+        gate: &Arc<Gate>,
+        vitals: Arc<Vitals>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, StartError> {
         let listeners = Listeners::bind(settings)?;
         let address = listeners.address();
         let closing = watch::Sender::new(Closing::No);
         let workers = (0..settings.threads.get())
             .map(|index| {
                 let door = Door::new(Arc::clone(&vitals), Arc::clone(&clock));
-                let router = Router::new(service.clone(), door);
-                Worker::start(index, router, &vitals, closing.subscribe())
+                let waiting = Waiting::at(gate);
+                let router = Router::new(service(&waiting), door);
+                Worker::start(index, router, waiting, &vitals, closing.subscribe())
             })
             .collect::<Result<Vec<_>, _>>()?;
         let doors = workers.iter().map(Worker::entrance).collect();

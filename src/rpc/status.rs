@@ -92,6 +92,21 @@ pub fn too_late() -> Status {
     )
 }
 
+/// The caller's time was over while its message, or its answer, was on the way.
+pub fn out_of_time() -> Status {
+    Status::deadline_exceeded(
+        "the deadline passed before the answer could leave; send the same request with the same id to hear what became of it",
+    )
+}
+
+/// What happened is not safe, and never will be: it must not be acknowledged.
+pub fn not_safe() -> Status {
+    unavailable(
+        "what was asked could not be made safe, so it is not acknowledged; quotad is about to end: send the same request \
+         with the same id once it is back",
+    )
+}
+
 const BROKEN: &str = "a defect in quotad ended this request; see its log, and report it";
 
 fn denied(denial: &Denial) -> Status {

@@ -1,7 +1,7 @@
 //! The signs of life of this process: how far it has come, and whether its threads still turn.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -36,6 +36,7 @@ pub struct Vitals {
     phase_now: AtomicU8,
     pulses: Mutex<Vec<Arc<Pulse>>>,
     panics: AtomicU64,
+    plan_is_stale: AtomicBool,
 }
 
 /// The sign of life of one thread.
@@ -55,6 +56,7 @@ impl Vitals {
             phase_now: AtomicU8::new(0),
             pulses: Mutex::new(Vec::new()),
             panics: AtomicU64::new(0),
+            plan_is_stale: AtomicBool::new(false),
         }
     }
 
@@ -147,6 +149,18 @@ impl Vitals {
     /// How many requests ended in a panic. Each is a defect.
     pub fn panics(&self) -> u64 {
         self.panics.load(Ordering::Relaxed)
+    }
+}
+
+impl Vitals {
+    /// Says whether the plan file was applied as it stands, or is wrong, so that the last good plan stays.
+    pub fn plan_is_current(&self, is_current: bool) {
+        self.plan_is_stale.store(!is_current, Ordering::Relaxed);
+    }
+
+    /// Whether an older plan applies than the file says.
+    pub fn plan_is_stale(&self) -> bool {
+        self.plan_is_stale.load(Ordering::Relaxed)
     }
 }
 

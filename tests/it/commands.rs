@@ -7,39 +7,65 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-const QUOTAD: &str = env!("CARGO_BIN_EXE_quotad");
+pub const QUOTAD: &str = env!("CARGO_BIN_EXE_quotad");
 
-/// A running sidecar on a Unix socket in a folder of its own.
-struct Sidecar {
-    folder: TempDir,
-    process: Child,
+/// A running sidecar on a Unix socket in a folder of its own, where it also keeps its books and its log.
+pub struct Sidecar {
+    pub folder: TempDir,
+    pub process: Child,
 }
 
 impl Sidecar {
-    fn start(plan: Option<&str>) -> Self {
+    pub fn start(plan: Option<&str>) -> Self {
+        Self::start_with(plan, &[])
+    }
+
+    /// The same with more arguments.
+    pub fn start_with(plan: Option<&str>, arguments: &[&str]) -> Self {
         let folder = TempDir::new().unwrap();
-        let mut command = Command::new(QUOTAD);
-        let socket = folder.path().join("q.sock");
-        command.args(["--listen", "none", "--probes-listen", "none", "--socket"]);
-        command.arg(socket);
         if let Some(plan) = plan {
-            let path = folder.path().join("plan.yaml");
-            std::fs::write(&path, plan).unwrap();
-            command.arg("--plan").arg(path);
+            std::fs::write(folder.path().join("plan.yaml"), plan).unwrap();
         }
-        command.stdout(Stdio::null()).stderr(Stdio::null());
-        let process = command.spawn().unwrap();
+        let process = spawn(&folder, arguments);
         let sidecar = Self { folder, process };
-        assert_eq!(sidecar.run(&["wait", "--timeout", "20s"]).0, 0);
+        sidecar.is_ready();
         sidecar
     }
 
-    fn plan(&self) -> PathBuf {
+    /// Starts another process over the same folder, once this one has ended.
+    pub fn start_again(&mut self, arguments: &[&str]) {
+        self.process = spawn(&self.folder, arguments);
+        self.is_ready();
+    }
+
+    fn is_ready(&self) {
+        let (code, text) = self.run(&["wait", "--timeout", "20s"]);
+        assert_eq!(code, 0, "{text}\n{}", self.log());
+    }
+
+    /// What the process that was started last has logged.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("log")).unwrap()
+    }
+
+    /// Ends as no process wants to.
+    pub fn kill(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+
+    /// Ends as told; answers the exit code.
+    pub fn terminate(&mut self) -> Option<i32> {
+        self.signal("TERM");
+        self.process.wait().unwrap().code()
+    }
+
+    pub fn plan(&self) -> PathBuf {
         self.folder.path().join("plan.yaml")
     }
 
     /// A command's exit code, and what it printed on both ways out.
-    fn run(&self, arguments: &[&str]) -> (i32, String) {
+    pub fn run(&self, arguments: &[&str]) -> (i32, String) {
         let server = format!("unix:{}", self.folder.path().join("q.sock").display());
         let mut command = Command::new(QUOTAD);
         command.args(arguments);
@@ -53,14 +79,14 @@ impl Sidecar {
     }
 
     /// Sends a signal by its name.
-    fn signal(&self, name: &str) {
+    pub fn signal(&self, name: &str) {
         let pid = self.process.id().to_string();
         let sent = Command::new("kill").args(["-s", name, &pid]).status();
         assert!(sent.unwrap().success());
     }
 
     /// Tries until the command prints this; a watched file takes a moment.
-    fn until(&self, arguments: &[&str], part: &str) {
+    pub fn until(&self, arguments: &[&str], part: &str) {
         for _ in 0..100 {
             if self.run(arguments).1.contains(part) {
                 return;
@@ -81,7 +107,22 @@ impl Drop for Sidecar {
     }
 }
 
-fn said(output: &Output) -> (i32, String) {
+/// Starts a process over a folder; with the plan in it, if there is one.
+fn spawn(folder: &TempDir, arguments: &[&str]) -> Child {
+    let mut command = Command::new(QUOTAD);
+    command.args(["--listen", "none", "--probes-listen", "none", "--socket"]);
+    command.arg(folder.path().join("q.sock"));
+    command.arg("--data-dir").arg(folder.path().join("data"));
+    let plan = folder.path().join("plan.yaml");
+    if plan.exists() {
+        command.arg("--plan").arg(plan);
+    }
+    let log = std::fs::File::create(folder.path().join("log")).unwrap();
+    command.args(arguments).stdout(Stdio::null()).stderr(log);
+    command.spawn().unwrap()
+}
+
+pub fn said(output: &Output) -> (i32, String) {
     let text = [&output.stdout[..], &output.stderr[..]].concat();
     let text = String::from_utf8(text).unwrap();
     (output.status.code().unwrap_or(-1), text)
@@ -200,6 +241,7 @@ fn a_changed_plan_applies_and_a_wrong_one_keeps_the_last_good_one() {
 fn a_first_plan_that_promises_too_much_is_shown_at_its_line() {
     let folder = TempDir::new().unwrap();
     let plan = folder.path().join("plan.yaml");
+    let data = folder.path().join("data");
     std::fs::write(
         &plan,
         "organizations:\n  a:\n    users:\n      u: {limit: 6}\n",
@@ -212,6 +254,8 @@ fn a_first_plan_that_promises_too_much_is_shown_at_its_line() {
             "127.0.0.1:0",
             "--probes-listen",
             "none",
+            "--data-dir",
+            data.to_str().unwrap(),
             "--plan",
         ],
     ] {
@@ -228,6 +272,7 @@ fn a_first_plan_that_promises_too_much_is_shown_at_its_line() {
 fn a_port_that_is_taken_is_named() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
+    let folder = TempDir::new().unwrap();
     for listener in ["--listen", "--probes-listen"] {
         let other = if listener == "--listen" {
             "--probes-listen"
@@ -237,7 +282,8 @@ fn a_port_that_is_taken_is_named() {
         let mut command = Command::new(QUOTAD);
         let (code, text) = said(
             &command
-                .args([listener, &address, other, "127.0.0.1:0"])
+                .args([listener, &address, other, "127.0.0.1:0", "--data-dir"])
+                .arg(folder.path())
                 .output()
                 .unwrap(),
         );

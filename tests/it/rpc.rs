@@ -3,6 +3,7 @@
 
 mod calls;
 mod door;
+mod gate;
 mod health;
 mod listeners;
 mod streams;
@@ -13,12 +14,13 @@ use std::sync::Arc;
 
 use quotad::domain::credits::Credits;
 use quotad::domain::plan::{Grant, GrantKind, OrganizationPlan, Plan, UserPlan};
-use quotad::engine::recorder::Forgetful;
+use quotad::engine::recorder::{Forgetful, Recorder};
 use quotad::engine::{Bounds, Engine};
 use quotad::rpc::pb;
 use quotad::rpc::pb::quota_service_client::QuotaServiceClient;
 use quotad::rpc::quota::Parts;
 use quotad::rpc::server::{DataPlane, Settings, Socket};
+use quotad::storage::gate::Gate;
 use quotad::world::clock::{Clock, SystemClock};
 use quotad::world::vitals::{Phase, Vitals};
 use tonic::transport::Channel;
@@ -37,7 +39,10 @@ impl Server {
     }
 
     pub fn start_at(listen: Option<SocketAddr>, socket: Option<Socket>) -> Self {
-        let parts = parts();
+        Self::start_over(parts(), listen, socket)
+    }
+
+    pub fn start_over(parts: Parts, listen: Option<SocketAddr>, socket: Option<Socket>) -> Self {
         parts.vitals.enter(Phase::Ready);
         let threads = NonZeroUsize::new(2).unwrap();
         let settings = Settings {
@@ -72,18 +77,18 @@ impl Server {
 }
 
 pub fn parts() -> Parts {
+    parts_over(Arc::new(Forgetful), Arc::new(Gate::open()))
+}
+
+pub fn parts_over(recorder: Arc<dyn Recorder>, gate: Arc<Gate>) -> Parts {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    let engine = Engine::new(
-        Bounds::default(),
-        1,
-        Arc::clone(&clock),
-        Arc::new(Forgetful),
-    );
+    let engine = Engine::new(Bounds::default(), 1, Arc::clone(&clock), recorder);
     engine.apply_plan(plan()).unwrap();
     Parts {
         engine: Arc::new(engine),
         vitals: Arc::new(Vitals::new(Arc::clone(&clock))),
         clock,
+        gate,
     }
 }
 

@@ -2,10 +2,12 @@
 //! repeats itself.
 #![allow(dead_code, missing_docs, unreachable_pub)]
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use parking_lot::Mutex;
 use quotad::domain::fact::Fact;
+use quotad::domain::plan::Plan;
 use quotad::domain::time::Timestamp;
 use quotad::engine::recorder::{Receipt, Recorder, Unrecorded};
 use quotad::world::clock::{Clock, Reading};
@@ -48,6 +50,14 @@ impl Recorder for Collecting {
     fn record(&self, facts: &[Fact]) -> Result<Receipt, Unrecorded> {
         self.0.lock().extend_from_slice(facts);
         Ok(Receipt(0))
+    }
+
+    fn keep_plan(&self, _plan: &Arc<Plan>) -> Result<(), Unrecorded> {
+        Ok(())
+    }
+
+    fn has_room(&self, _holds_open: u64) -> bool {
+        true
     }
 }
 

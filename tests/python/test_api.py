@@ -241,6 +241,7 @@ def main():
         socket = pathlib.Path(folder, "quotad.sock")
         log = open(pathlib.Path(folder, "log"), "w+")
         arguments = ["--plan", str(plan), "--listen", "none", "--socket", str(socket), "--probes-listen", "none"]
+        arguments += ["--data-dir", str(pathlib.Path(folder) / "data")]
         server = subprocess.Popen([binary, *arguments], stderr=log)
         try:
             wait = [binary, "wait", "--probes", f"unix:{socket}", "--timeout", "20s"]

@@ -1,9 +1,11 @@
 //! What a step does, as typed -> checked: one function for each kind of step.
 
+use std::time::Duration;
+
 use crate::domain::plan::Excess;
 
 use super::fields::{Fields, duration, instant};
-use super::node::{Fault, Node};
+use super::node::{Fault, Kind, Node};
 use super::step::{Action, Asked, Used, id_of};
 
 /// Reads what stands at a step's key.
@@ -15,12 +17,7 @@ pub(super) fn action(verb: &'static str, node: &Node) -> Result<Action, Fault> {
             node.entries("the partial plan of `apply`")?;
             return Ok(Action::Apply(node.to_value()));
         }
-        "restart" => {
-            return match node.text("restart")?.as_str() {
-                "crash" | "clean" => Ok(Action::Skip),
-                other => Err(node.fault(format!("restart is `crash` or `clean`, not {other:?}"))),
-            };
-        }
+        "restart" => return restart(node),
         "estimate" => return estimate(node),
         _ => {}
     }
@@ -49,6 +46,31 @@ pub(super) fn action(verb: &'static str, node: &Node) -> Result<Action, Fault> {
     };
     fields.done()?;
     Ok(action)
+}
+
+/// `crash`, `clean`, or a mapping that also says for how long nothing runs.
+fn restart(node: &Node) -> Result<Action, Fault> {
+    let (how, down) = match &node.kind {
+        Kind::Map(_) => {
+            let mut fields = Fields::new("restart", node)?;
+            let how = fields.need("how")?;
+            let down = fields.duration("down")?;
+            fields.done()?;
+            (how, down.unwrap_or_default())
+        }
+        _ => (node, Duration::ZERO),
+    };
+    match how.text("restart")?.as_str() {
+        "crash" => Ok(Action::Restart {
+            is_crash: true,
+            down,
+        }),
+        "clean" => Ok(Action::Restart {
+            is_crash: false,
+            down,
+        }),
+        other => Err(how.fault(format!("restart is `crash` or `clean`, not {other:?}"))),
+    }
 }
 
 fn request(verb: &str, fields: &mut Fields<'_>) -> Result<Action, Fault> {

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
@@ -12,28 +13,27 @@ use crate::domain::rates::Cost;
 use crate::domain::time::Timestamp;
 use crate::engine::answer::{Decision, EngineError};
 use crate::engine::order::{Actual, Charge, Check, Commit, Extend, Id, Of, Reserve, Subject};
-use crate::engine::recorder::Forgetful;
 use crate::engine::{Bounds, Engine};
 use crate::world::clock::{Clock, ManualClock};
 
 use super::answer::{balance, came, committed, denied, done, fields, object, reserved};
 use super::expect::{Came, shown};
+use super::kept::{KeepError, Kept, nobody_keeps};
 use super::step::{Action, Asked, Used, id_of};
 
 /// More than any scenario that people can read needs.
-const BOUNDS: Bounds = Bounds {
+pub(super) const BOUNDS: Bounds = Bounds {
     cells: 100_000,
     holds: 100_000,
     settled: 100_000,
 };
 
-/// Names this start in the ids that the engine gives out; a scenario needs no secret.
-const START: u64 = 1;
-
 /// An engine, its clock, and what the scenario has said so far.
 pub(super) struct World {
     engine: Engine,
     clock: Arc<ManualClock>,
+    /// Where the books are kept, in scenarios that restart.
+    kept: Option<Kept>,
     /// The plan as it would stand in a file; partial plans are merged into it.
     raw: Value,
     /// Holds by the names that the scenario gave them.
@@ -50,6 +50,9 @@ pub(super) enum StartError {
     /// The plan promises more than there is.
     #[error("{0}")]
     Refused(#[from] EngineError),
+    /// The books cannot be kept.
+    #[error("{0}")]
+    Keep(#[from] KeepError),
 }
 
 /// Why a step brought nothing: the gRPC code's name, and what is wrong.
@@ -67,24 +70,41 @@ impl From<EngineError> for Failure {
     }
 }
 
+impl From<KeepError> for Failure {
+    fn from(error: KeepError) -> Self {
+        let code = match error {
+            KeepError::Recovery(_) => "DATA_LOSS",
+            _ => "UNAVAILABLE",
+        };
+        Self(code, error.to_string())
+    }
+}
+
 fn invalid(what: &str, problem: impl std::fmt::Display) -> Failure {
     Failure("INVALID_ARGUMENT", format!("{what}: {problem}"))
 }
 
 impl World {
-    /// Starts with a plan. Fails as a sidecar would at its first start, with what is wrong.
+    /// Starts with a plan, and with books on disk if it is to be restarted. Fails as a sidecar would at its first start,
+    /// with what is wrong.
     pub(super) fn start(
         raw: Value,
         organization: String,
         start: Timestamp,
+        restarts: bool,
     ) -> Result<Self, StartError> {
         let plan = plan_file::from_value(&raw)?;
         let clock = Arc::new(ManualClock::at(start.nanos()));
-        let engine = Engine::new(BOUNDS, START, Arc::clone(&clock) as _, Arc::new(Forgetful));
+        let mut kept = restarts.then(Kept::new).transpose()?;
+        let engine = match &mut kept {
+            Some(kept) => kept.open(&clock)?,
+            None => nobody_keeps(&clock),
+        };
         engine.apply_plan(plan)?;
         Ok(Self {
             engine,
             clock,
+            kept,
             raw,
             holds: HashMap::new(),
             organization,
@@ -98,7 +118,11 @@ impl World {
     }
 
     fn try_act(&mut self, action: &Action) -> Result<Came, Failure> {
+        if let Some(kept) = &self.kept {
+            kept.between_steps()?;
+        }
         match action {
+            Action::Restart { is_crash, down } => self.restart(*is_crash, *down),
             Action::At(instant) => self.set_clock(*instant),
             Action::Advance(span) => self.set_clock(self.now().plus(*span)),
             Action::Reserve(asked) => self.reserve(asked),
@@ -153,6 +177,25 @@ impl World {
         }
         self.clock.advance(instant.since(now));
         self.engine.tick()?;
+        Ok(done())
+    }
+
+    /// Ends, and starts over what is on the disk: the same books under another start, later by as long as it was down.
+    fn restart(&mut self, is_crash: bool, down: Duration) -> Result<Came, Failure> {
+        let Some(kept) = &mut self.kept else {
+            return Err(invalid("restart", "these books are not kept"));
+        };
+        if !is_crash {
+            kept.close(&self.engine)?;
+        }
+        kept.crash(&mut self.engine, &self.clock);
+        self.clock.advance(down);
+        self.engine = kept.open(&self.clock)?;
+        let plan = plan_file::from_value(&self.raw).map_err(|error| invalid("plan", error))?;
+        if self.engine.apply_plan(plan)? {
+            let problem = "the books came back with another plan than they had";
+            return Err(Failure("DATA_LOSS", problem.to_owned()));
+        }
         Ok(done())
     }
 

@@ -27,6 +27,11 @@ pub(super) struct Step {
 pub(super) enum Action {
     At(Timestamp),
     Advance(Duration),
+    /// Ends, is down for a while, and comes back.
+    Restart {
+        is_crash: bool,
+        down: Duration,
+    },
     Reserve(Asked),
     Charge(Asked),
     Check(Asked),
@@ -263,6 +268,9 @@ mod tests {
             ("at: tomorrow", 1, "no instant"),
             ("advance: 5 minutes", 1, "no duration"),
             ("restart: slowly", 1, "`crash` or `clean`"),
+            ("restart: {how: slowly}", 1, "`crash` or `clean`"),
+            ("restart: {down: 5s}", 1, "needs `how`"),
+            ("restart: {how: crash, for: 5s}", 1, "unknown field `for`"),
             ("usage: {group: [day]}", 1, "unknown field `group`"),
             ("balance: {user: a, environment: b}", 1, "not of both"),
             ("notifications: {}\nexpect: {a: 1}", 2, "must be a list"),

@@ -1,5 +1,9 @@
 //! Bounds x sizes against the container's memory limit (architecture.md, decision 7: above 80 % the sidecar refuses to
 //! start, rather than be killed under load).
+//!
+//! The journal's segments are mapped files. Their pages count against the limit too, but as page cache: the kernel writes
+//! them back and takes them away when memory is short, so nothing is planned for them. Only what is not written back yet
+//! must stay, which is at most what happens within `fsync_interval`.
 
 use std::path::{Path, PathBuf};
 

@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used)]
 
+use super::super::variables::Variables;
 use super::*;
+use crate::storage::Durability;
 
 fn parse(text: &str) -> Result<SettingsFile, ConfigError> {
     let variables: Variables = [("PORT".to_owned(), "9000".to_owned())]
@@ -30,7 +32,14 @@ fn without_a_file_the_defaults_hold() {
             socket: None,
             probes_listen: "127.0.0.1:7452".parse().ok(),
             plan: None,
-            durability: Durability::Memory,
+            data_dir: "quotad-data".into(),
+            storage: Options {
+                durability: Durability::Process,
+                snapshot_interval: Duration::from_secs(60),
+                fsync_interval: Duration::from_millis(100),
+                journal_bytes_max: 256 * 1024 * 1024,
+                drop_from: None,
+            },
             drain_timeout: Duration::from_secs(5),
             bounds: Bounds {
                 cells: 1_000_000,
@@ -49,7 +58,11 @@ listen: 127.0.0.1:${PORT}
 socket: {path: \"run/${SOCK:-quotad}.sock\", mode: \"0600\"}
 probes: {listen: none}
 plan: plans/plan.yaml
+data_dir: books
 durability: memory
+snapshot_interval: 5m
+fsync_interval: 1s
+journal_bytes_max: 8MiB
 drain_timeout: 2s
 bounds: {cells: 10, holds: 20}
 threads: 3
@@ -73,6 +86,15 @@ threads: 3
         }
     );
     assert_eq!(settings.threads, Some(3));
+    assert_eq!(settings.data_dir, Path::new("/etc/quotad/books"));
+    let from_file = Options {
+        durability: Durability::Memory,
+        snapshot_interval: Duration::from_secs(300),
+        fsync_interval: Duration::from_secs(1),
+        journal_bytes_max: 8 * 1024 * 1024,
+        drop_from: None,
+    };
+    assert_eq!(settings.storage, from_file);
 
     let overrides = Overrides {
         listen: Some("0.0.0.0:1".to_owned()),
@@ -80,6 +102,12 @@ threads: 3
         plan: Some("p.yaml".to_owned()),
         drain_timeout: Some("1m".to_owned()),
         bounds_cells: Some("5".to_owned()),
+        data_dir: Some("here".to_owned()),
+        durability: Some("power".to_owned()),
+        snapshot_interval: Some("1h".to_owned()),
+        fsync_interval: Some("5ms".to_owned()),
+        journal_bytes_max: Some("1GiB".to_owned()),
+        drop_from: Some("4711".to_owned()),
         ..Overrides::default()
     };
     let settings = resolve(text, overrides).unwrap();
@@ -94,6 +122,15 @@ threads: 3
     assert_eq!(settings.plan, Some("p.yaml".into()));
     assert_eq!(settings.drain_timeout, Duration::from_secs(60));
     assert_eq!(settings.bounds.cells, 5);
+    assert_eq!(settings.data_dir, Path::new("here"));
+    let from_flags = Options {
+        durability: Durability::Power,
+        snapshot_interval: Duration::from_secs(3_600),
+        fsync_interval: Duration::from_millis(5),
+        journal_bytes_max: 1024 * 1024 * 1024,
+        drop_from: Some(4_711),
+    };
+    assert_eq!(settings.storage, from_flags);
 }
 
 #[test]
@@ -106,17 +143,43 @@ fn what_the_file_may_not_say() {
         (
             "listn: 127.0.0.1:1",
             "/etc/quotad/quotad.yaml:1:1: the key `listn` is not known here; did you mean `listen`? \
-             Known: listen, socket, probes, plan, durability, drain_timeout, bounds, threads",
+             Known: listen, socket, probes, plan, data_dir, durability, snapshot_interval, fsync_interval, \
+             journal_bytes_max, drain_timeout, bounds, threads",
         ),
         (
-            "plan: p.yaml\ndata_dir: ./data",
-            "/etc/quotad/quotad.yaml:2:1: the key `data_dir` is not known in this version: \
-             it belongs to the journal, and the books are kept in memory only; remove it",
+            "plan: p.yaml\nretention: 30d",
+            "/etc/quotad/quotad.yaml:2:1: the key `retention` is not known in this version: \
+             it belongs to the log of events, which does not exist yet; remove it",
         ),
         (
-            "durability: process",
-            "/etc/quotad/quotad.yaml:1:13: durability \"process\" needs the journal, which this version does not have yet; \
-             write memory, and know that a restart begins with empty books",
+            "durability: disk",
+            "/etc/quotad/quotad.yaml:1:13: \"disk\" is no mode of durability; write memory, process or power",
+        ),
+        (
+            "data_dir: \"\"",
+            "/etc/quotad/quotad.yaml:1:11: data_dir: names no directory; write one, such as ./quotad-data",
+        ),
+        (
+            "snapshot_interval: 10ms",
+            "/etc/quotad/quotad.yaml:1:20: snapshot_interval: out of range; choose 1s to 1d",
+        ),
+        (
+            "fsync_interval: 0s",
+            "/etc/quotad/quotad.yaml:1:17: fsync_interval: out of range; choose 1ms to 1m, or durability power, \
+             which syncs before it answers",
+        ),
+        (
+            "journal_bytes_max: 256MB",
+            "/etc/quotad/quotad.yaml:1:20: \"256MB\" is no size; write a whole number and KiB, MiB or GiB, such as 256MiB",
+        ),
+        (
+            "journal_bytes_max: 64KiB",
+            "/etc/quotad/quotad.yaml:1:20: journal_bytes_max: out of range; choose 4MiB to 1024GiB",
+        ),
+        (
+            "drop_from: 5",
+            "/etc/quotad/quotad.yaml:1:1: the key `drop_from` is not known in this version: \
+             it is the flag --drop-from, for one start only; remove it",
         ),
         (
             "listen: localhost",
@@ -169,5 +232,17 @@ fn a_wrong_flag_is_named() {
     assert_eq!(
         first_line(Settings::resolve(None, overrides)),
         "--drain-timeout (or QUOTAD_DRAIN_TIMEOUT): \"5\" is no duration; write a number and ms, s, m, h or d, such as 60s"
+    );
+}
+
+#[test]
+fn what_is_dropped_is_said_by_a_flag_that_is_named() {
+    let overrides = Overrides {
+        drop_from: Some("all".to_owned()),
+        ..Overrides::default()
+    };
+    assert_eq!(
+        first_line(Settings::resolve(None, overrides)),
+        "--drop-from: \"all\" is no whole number; write digits only, such as 1000"
     );
 }

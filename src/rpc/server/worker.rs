@@ -12,6 +12,7 @@ use super::connection::{self, Accepted};
 use super::listen::StartError;
 use super::{Closing, Router};
 use crate::rpc::pb::quota_service_server::QuotaService;
+use crate::storage::gate::Waiting;
 use crate::world::vitals::{BEAT_EVERY, Phase, Pulse, Vitals};
 
 /// Connections on their way to one thread. When it is full the thread is stuck, and another one gets the connection.
@@ -36,6 +37,7 @@ impl Worker {
     pub(super) fn start<S: QuotaService>(
         index: usize,
         router: Router<S>,
+        waiting: Arc<Waiting>,
         vitals: &Arc<Vitals>,
         closing: watch::Receiver<Closing>,
     ) -> Result<Self, StartError> {
@@ -55,6 +57,8 @@ impl Worker {
             .name(name)
             .spawn(move || {
                 let vitals = Arc::clone(&alarm.vitals);
+                // Until the runtime ends: also what is in flight while it drains waits at the gate.
+                runtime.spawn(async move { waiting.serve().await });
                 runtime.block_on(run(router, &vitals, &pulse, arriving, closing));
                 // What is left at the limit is cut off with the runtime.
                 runtime.shutdown_background();

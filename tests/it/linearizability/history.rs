@@ -10,6 +10,7 @@ use quotad::engine::recorder::Forgetful;
 use quotad::engine::{Bounds, Engine};
 use quotad::rpc::quota::Parts;
 use quotad::rpc::server::{DataPlane, Settings};
+use quotad::storage::gate::Gate;
 use quotad::world::clock::{Clock, SystemClock};
 use quotad::world::vitals::{Phase, Vitals};
 
@@ -55,6 +56,7 @@ pub fn record(scene: &Scene) -> Vec<Item> {
         engine: Arc::clone(&engine),
         vitals,
         clock: system,
+        gate: Arc::new(Gate::open()),
     };
     let settings = Settings {
         listen: Some("127.0.0.1:0".parse().unwrap()),

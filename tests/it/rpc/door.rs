@@ -12,6 +12,7 @@ use quotad::rpc::pb;
 use quotad::rpc::pb::quota_service_server::QuotaService;
 use quotad::rpc::quota::Quota;
 use quotad::rpc::server::{DataPlane, Settings};
+use quotad::storage::gate::Waiting;
 use quotad::world::vitals::Phase;
 use tokio::net::TcpStream;
 use tonic::{Code, Request, Response, Status, Streaming};
@@ -19,7 +20,7 @@ use tonic::{Code, Request, Response, Status, Streaming};
 use super::{Client, Server, charge, parts, reserve};
 
 /// Sends one call over a connection of its own: the head, a pause, the body. Answers the code in the trailers.
-async fn raw(
+pub async fn raw(
     address: SocketAddr,
     method: &str,
     timeout: Option<&str>,
@@ -55,7 +56,7 @@ async fn raw(
 }
 
 /// A message as gRPC frames it.
-fn framed(message: &impl Message) -> Vec<u8> {
+pub fn framed(message: &impl Message) -> Vec<u8> {
     let bytes = message.encode_to_vec();
     let length = u32::try_from(bytes.len()).unwrap().to_be_bytes();
     [&[0], &length[..], &bytes].concat()
@@ -261,7 +262,7 @@ async fn a_panic_in_a_service_ends_its_call_and_neither_thread_nor_connection() 
         socket: None,
         threads: NonZeroUsize::MIN,
     };
-    let service = Panicking(Quota::new(parts.clone()));
+    let service = Panicking(Quota::new(parts.clone(), Waiting::at(&parts.gate)));
     let (vitals, clock) = (Arc::clone(&parts.vitals), Arc::clone(&parts.clock));
     let plane = DataPlane::start_with(&settings, service, vitals, clock).unwrap();
     let mut client = Client::connect(format!("http://{}", plane.address().unwrap()))
