@@ -10,6 +10,14 @@ use super::plan::Who;
 
 pub type Id = [u8; 16];
 
+/// The same instant told by two starts of the process differs by less: microseconds, where nobody sets the clock.
+pub const INSTANTS_DIFFER: Duration = Duration::from_millis(10);
+
+fn apart(one: SystemTime, other: SystemTime) -> Duration {
+    let later = one.duration_since(other);
+    later.unwrap_or_else(|error| error.duration())
+}
+
 /// A reservation as the client knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hold {
@@ -187,6 +195,29 @@ impl Told {
                 code: it.code,
                 message: it.message,
             },
+        }
+    }
+
+    /// Whether it is the same answer. Instants are told in wall time and kept in steady time, and each start of the
+    /// process measures anew how far the two are apart.
+    pub fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (
+                Self::Held {
+                    id,
+                    granted,
+                    expires,
+                },
+                Self::Held {
+                    id: other_id,
+                    granted: other_granted,
+                    expires: other_expires,
+                },
+            ) => {
+                let is_at_once = apart(*expires, *other_expires) < INSTANTS_DIFFER;
+                id == other_id && granted == other_granted && is_at_once
+            }
+            _ => self == other,
         }
     }
 

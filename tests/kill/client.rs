@@ -73,7 +73,9 @@ pub async fn batch(client: &mut Client, asks: &[Ask]) -> Option<Vec<Told>> {
         ),
         Err(status) => match answered(&status) {
             None => None,
-            Some(told) => panic!("a batch is answered as a whole only if it is malformed: {told:?}"),
+            Some(told) => {
+                panic!("a batch is answered as a whole only if it is malformed: {told:?}")
+            }
         },
     }
 }
@@ -110,7 +112,10 @@ pub async fn balance(client: &mut Client, who: Who) -> Result<pb::GetBalanceResp
     let request = pb::GetBalanceRequest {
         subject: subject(who),
     };
-    client.get_balance(request).await.map(tonic::Response::into_inner)
+    client
+        .get_balance(request)
+        .await
+        .map(tonic::Response::into_inner)
 }
 
 /// How an environment and its organization stand.
@@ -127,5 +132,8 @@ pub async fn totals(
     let request = pb::GetBalanceRequest {
         subject: Some(subject),
     };
-    client.get_balance(request).await.map(tonic::Response::into_inner)
+    client
+        .get_balance(request)
+        .await
+        .map(tonic::Response::into_inner)
 }

@@ -46,7 +46,9 @@ impl Knowledge {
         self.used(client, &in_doubt, "as they were found").await?;
         let nameless = booked_by(&self.log.doubts, |ask| !ask.is_repeatable());
         self.resolve(client).await?;
-        let balances = self.used(client, &nameless, "after doubts were resolved").await?;
+        let balances = self
+            .used(client, &nameless, "after doubts were resolved")
+            .await?;
         for (who, (from, balance)) in &balances {
             // The doubts that nothing else can resolve are resolved by what is seen.
             self.log.used.insert(*who, balance.used);
@@ -187,7 +189,9 @@ impl Knowledge {
             let asks: Vec<_> = some.iter().map(commit).collect();
             let from = SystemTime::now();
             let Some(told) = client::batch(client, &asks).await else {
-                self.log.wrongs.push("the last commits are not answered".to_owned());
+                self.log
+                    .wrongs
+                    .push("the last commits are not answered".to_owned());
                 return;
             };
             for (ask, told) in asks.into_iter().zip(told) {

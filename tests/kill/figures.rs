@@ -81,7 +81,12 @@ impl Figures {
     }
 
     pub fn wrongs_shown(&self) -> String {
-        let shown: Vec<_> = self.wrongs.iter().take(SHOWN_MAX).map(String::as_str).collect();
+        let shown: Vec<_> = self
+            .wrongs
+            .iter()
+            .take(SHOWN_MAX)
+            .map(String::as_str)
+            .collect();
         format!("{} wrongs:\n  {}", self.wrongs.len(), shown.join("\n  "))
     }
 

@@ -128,7 +128,9 @@ impl Lane {
     }
 
     fn some(&mut self) -> Vec<Flying> {
-        (0..self.chance.between(1, 8)).map(|_| self.next()).collect()
+        (0..self.chance.between(1, 8))
+            .map(|_| self.next())
+            .collect()
     }
 
     fn next(&mut self) -> Flying {

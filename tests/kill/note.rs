@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use quotad::rpc::pb;
 use tonic::Code;
 
-use super::ask::{Ask, Hold, Told};
+use super::ask::{Ask, Hold, INSTANTS_DIFFER, Told};
 use super::plan::Who;
 
 /// The sidecar's clock and ours differ by less: both are this machine's, but the sidecar smooths it.
@@ -109,7 +109,7 @@ impl Log {
     pub fn note(&mut self, ask: Ask, told: Told, sent: Sent<'_>, from: SystemTime) {
         if let Sent::Again(first) = sent {
             self.counts.repeated += 1;
-            if told != *first {
+            if !told.is_same(first) {
                 self.wrong("asked again, another answer", &ask, &told);
             }
             return;
@@ -150,7 +150,7 @@ impl Log {
                     granted, expires, ..
                 },
             ) => {
-                if *granted != hold.held + additional || *expires < hold.expires {
+                if *granted != hold.held + additional || *expires + INSTANTS_DIFFER < hold.expires {
                     self.wrong("an extension answered something else", ask, told);
                 }
                 let (held, expires) = (*granted, *expires);

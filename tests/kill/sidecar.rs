@@ -47,7 +47,11 @@ impl Place {
     /// The highest number of the files of a kind.
     pub fn number_last(&self, kind: &str) -> u64 {
         let number = |name: String| name.strip_prefix(kind)?.parse::<u64>().ok();
-        self.names().into_iter().filter_map(number).max().unwrap_or(0)
+        self.names()
+            .into_iter()
+            .filter_map(number)
+            .max()
+            .unwrap_or(0)
     }
 }
 
@@ -119,7 +123,9 @@ impl Sidecar {
             self.keep(&line);
             let last = self.log.last();
             if last.is_some_and(|it| it["message"] == "ready") {
-                let server = last.and_then(|it| it["server"].as_str()).unwrap_or_default();
+                let server = last
+                    .and_then(|it| it["server"].as_str())
+                    .unwrap_or_default();
                 return Ok(Ready {
                     after: at - self.began,
                     server: server.to_owned(),
@@ -197,6 +203,12 @@ impl Drop for Sidecar {
 
 /// The last lines of a log.
 fn shown(log: &[Value]) -> String {
-    let lines: Vec<_> = log.iter().rev().take(8).rev().map(Value::to_string).collect();
+    let lines: Vec<_> = log
+        .iter()
+        .rev()
+        .take(8)
+        .rev()
+        .map(Value::to_string)
+        .collect();
     lines.join("\n  ")
 }
