@@ -202,3 +202,6 @@ impl Storage {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;
