@@ -165,7 +165,7 @@ impl Knowledge {
             let answer = client::totals(client, organization, environment).await?;
             let own = answer.environment.expect("the environment's balance");
             let whole = answer.organization.expect("the organization's balance");
-            let limit = (environment == "production").then(|| allocation(version));
+            let limit = (environment == "production").then(|| allocation(organization, version));
             if own.used != expected || whole.used != all || own.limit.filter(|&it| it > 0) != limit
             {
                 self.log.wrongs.push(format!(

@@ -46,8 +46,14 @@ impl Figures {
         self.wrongs.extend(knowledge.log.wrongs);
     }
 
-    /// Counts the thresholds in what a process has logged.
+    /// Counts the thresholds in what a process has logged; errors are wrong.
     pub fn logged(&mut self, log: &[Value]) {
+        for line in log
+            .iter()
+            .filter(|line| line["level"] == "ERROR" || line.is_string())
+        {
+            self.wrongs.push(format!("it logged: {line}"));
+        }
         for line in log.iter().filter(|line| line["message"] == THRESHOLD) {
             let text = |key: &str| line[key].as_str().unwrap_or_default().to_owned();
             let percent = line["percent"].as_u64().unwrap_or_default();

@@ -21,7 +21,12 @@ const VERSION_LAST: u64 = 100;
 
 pub const PERCENTS: [u64; 3] = [50, 80, 100];
 
-const ENTITLEMENT: u64 = 400_000;
+/// What the last organization has bought: little enough that its own marks are reached. Its plan never changes, for a change
+/// that promises what is drawn already would be refused.
+const ENTITLEMENT_SMALL: u64 = 400_000;
+
+/// What the others have bought: more than any run can draw.
+const ENTITLEMENT_LARGE: u64 = 1_000_000_000_000;
 
 /// Who a request is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -63,8 +68,9 @@ impl Who {
 
     /// What a version of the plan lets this one use; a third of those limited may go beyond it.
     pub fn limit(self, version: u64) -> Option<u64> {
+        let version = version_of(self.organization, version);
         let steps = u32::try_from(self.user).unwrap();
-        (self.user < LIMITED).then(|| 30 * 3_u64.pow(steps) + 10 * version.min(VERSION_LAST))
+        (self.user < LIMITED).then(|| 30 * 3_u64.pow(steps) + 10 * version)
     }
 }
 
@@ -73,8 +79,16 @@ pub fn organization_name(number: usize) -> String {
 }
 
 /// What production has in a version.
-pub fn allocation(version: u64) -> u64 {
-    20_000 + 500 * version.min(VERSION_LAST)
+pub fn allocation(organization: usize, version: u64) -> u64 {
+    20_000 + 500 * version_of(organization, version)
+}
+
+fn version_of(organization: usize, version: u64) -> u64 {
+    if organization == ORGANIZATIONS - 1 {
+        0
+    } else {
+        version.min(VERSION_LAST)
+    }
 }
 
 /// Replaces the file as one change, as deployments do.
@@ -92,14 +106,19 @@ fn text(version: u64) -> String {
     };
     let mut text = "organizations:\n".to_owned();
     for number in 0..ORGANIZATIONS {
-        let (name, allocation) = (organization_name(number), allocation(version));
+        let (name, allocation) = (organization_name(number), allocation(number, version));
+        let entitlement = if number == ORGANIZATIONS - 1 {
+            ENTITLEMENT_SMALL
+        } else {
+            ENTITLEMENT_LARGE
+        };
         write!(
             text,
             "  {name}:
     cycle: {{kind: month, anchor_day: {day}}}
     thresholds: {PERCENTS:?}
     overage: {{mode: soft, extra: 1000000000}}
-    grants: [{{kind: contract, credits: {ENTITLEMENT}}}]
+    grants: [{{kind: contract, credits: {entitlement}}}]
     environments:
       production: {{allocation: {allocation}, overage: {{mode: soft, extra: 1000000000}}, thresholds: {PERCENTS:?}}}
       staging: {{}}
