@@ -1,7 +1,8 @@
 //! What it costs that the books survive: P8 and P9 (the modes against each other), P10 (snapshots while requests go on),
 //! P14 (the start), and what a record costs by way of storing it.
 //!
-//! Arguments choose parts (`cargo bench --bench durability -- P10`); `QUOTAD_BENCH_PERCENT=2` makes the large books smaller.
+//! Arguments choose parts (`cargo bench --bench durability -- P10`); `QUOTAD_BENCH_PERCENT=2` makes loads and books
+//! smaller, for a run that only shows that it runs.
 #![allow(
     dead_code,
     clippy::disallowed_methods,
@@ -98,8 +99,10 @@ fn modes() {
     let mut rates: [machine::Figure; 5] = Default::default();
     let mut ratios: [machine::Figure; 3] = Default::default();
     for repetition in 0..=REPETITIONS {
-        let seen = [&memory, &process, &power].map(load::measure);
-        let many = [&process, &power].map(|server| load::measure_with(server, 256));
+        let pairs = scaled(load::PAIRS);
+        let measure = |server, in_flight| load::measure_with(server, in_flight, pairs);
+        let seen = [&memory, &process, &power].map(|server| measure(server, load::IN_FLIGHT));
+        let many = [&process, &power].map(|server| measure(server, 256));
         if repetition == 0 {
             continue; // Warm-up.
         }

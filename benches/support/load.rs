@@ -20,7 +20,7 @@ pub const IN_FLIGHT: usize = 64;
 const USERS: usize = 1_000;
 
 /// Pairs of calls in one repetition: about a second.
-const PAIRS: usize = 40_000;
+pub const PAIRS: usize = 40_000;
 
 /// A child process that serves.
 pub struct Server {
@@ -106,11 +106,11 @@ pub async fn parent_gone() {
 
 /// One repetition of the load, with 64 calls in flight.
 pub fn measure(server: &Server) -> Seen {
-    measure_with(server, IN_FLIGHT)
+    measure_with(server, IN_FLIGHT, PAIRS)
 }
 
-/// One repetition with so many in flight.
-pub fn measure_with(server: &Server, in_flight: usize) -> Seen {
+/// One repetition of so many pairs, with so many calls in flight.
+pub fn measure_with(server: &Server, in_flight: usize, pairs: usize) -> Seen {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -119,7 +119,7 @@ pub fn measure_with(server: &Server, in_flight: usize) -> Seen {
         let client = server.client().await;
         let (cpu_before, began) = (cpu_ns(server.child.id()), Instant::now());
         let lanes: Vec<_> = (0..in_flight)
-            .map(|lane| tokio::spawn(pairs(client.clone(), lane, in_flight)))
+            .map(|lane| tokio::spawn(lane_of(client.clone(), lane, in_flight, pairs)))
             .collect();
         for lane in lanes {
             lane.await.unwrap();
@@ -128,7 +128,7 @@ pub fn measure_with(server: &Server, in_flight: usize) -> Seen {
             cpu_ns(server.child.id()) - cpu_before,
             began.elapsed().as_secs_f64(),
         );
-        let calls = 2.0 * (PAIRS / in_flight * in_flight) as f64;
+        let calls = 2.0 * (pairs / in_flight * in_flight) as f64;
         Seen {
             cpu_us: cpu as f64 / 1_000.0 / calls,
             calls_per_second: calls / seconds,
@@ -136,12 +136,13 @@ pub fn measure_with(server: &Server, in_flight: usize) -> Seen {
     })
 }
 
-async fn pairs(
+async fn lane_of(
     mut client: QuotaServiceClient<tonic::transport::Channel>,
     lane: usize,
     in_flight: usize,
+    pairs: usize,
 ) {
-    for turn in 0..PAIRS / in_flight {
+    for turn in 0..pairs / in_flight {
         let user = format!("user-{:04}", (lane + turn * in_flight) % USERS);
         let reserved = client
             .reserve(reserve("acme", user))
