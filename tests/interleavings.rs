@@ -53,4 +53,5 @@ explored! {
     duplicate_ids,
     duplicate_ids_of_two_organizations,
     the_last_credits,
+    copy_against_commit_expiry_and_plan_swap,
 }

@@ -23,6 +23,8 @@ mod orders;
 mod plans;
 #[path = "model/reference.rs"]
 mod reference;
+#[path = "model/restart.rs"]
+mod restart;
 #[path = "model/rules.rs"]
 mod rules;
 #[path = "model/world.rs"]

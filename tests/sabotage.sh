@@ -40,7 +40,7 @@ done
 
 export QUOTAD_MODEL_OPERATIONS=40000 QUOTAD_MODEL_SEED=1 QUOTAD_SCHEDULES=500 QUOTAD_KILLS=12
 objects model "$model" the_engine \
-  skip-user-cap keep-rest fire-twice no-expiry skip-fact forget-id no-pay-down
+  skip-user-cap keep-rest fire-twice no-expiry skip-fact forget-id no-pay-down torn-copy
 objects linearizability "$it" linearize \
   skip-user-cap no-expiry forget-id split-charge
 # The faults of the disk itself (no-fsync, no-checksum, acknowledge-early) need a loss of power or damage to show: kill -9
@@ -51,7 +51,7 @@ objects kill "$kill" "" \
 interleavings=$(binary interleavings sabotage,shuttle)
 [ -x "$interleavings" ] || { echo "a test binary was not built"; exit 1; }
 objects interleavings "$interleavings" "" \
-  skip-user-cap no-expiry forget-id no-pay-down split-charge
+  skip-user-cap no-expiry forget-id no-pay-down split-charge torn-copy
 
 echo "sabotage: $missed faults missed"
 [ "$missed" -eq 0 ]

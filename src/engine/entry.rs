@@ -84,7 +84,7 @@ pub enum Entry<'a> {
         /// The user's cells. `references` is derived from the remembered requests.
         cells: &'a [Cell],
     },
-    /// A threshold that fired in a book. May tell of one that fired after the snapshot began.
+    /// A threshold that fired in a book.
     Fired {
         /// Whose.
         organization: OrganizationId,

@@ -20,6 +20,8 @@ pub enum Step {
     Do(Order),
     /// Sets the clock; everything due by then happens.
     Clock(Timestamp),
+    /// Copies the engine in the smallest steps; what is restored from it and the facts since must be the engine in the end.
+    Copy,
 }
 
 #[derive(Clone, Debug)]
@@ -203,7 +205,7 @@ impl Case {
         let steps = self.before.iter().chain(self.threads.iter().flatten());
         let clocks = steps.filter_map(|step| match step {
             Step::Clock(at) => Some(*at),
-            Step::Do(_) => None,
+            Step::Do(_) | Step::Copy => None,
         });
         clocks.max().unwrap_or(self.start)
     }
@@ -386,6 +388,25 @@ impl Case {
             organizations,
             ..Self::new("duplicate ids of two organizations", before, threads)
         }
+    }
+
+    pub fn copy_against_commit_expiry_and_plan_swap() -> Self {
+        let before = vec![
+            plan(|it| limit(it, "a", 40, LimitKind::Soft)),
+            reserve(who("dev", "a"), 60, A),
+            reserve(who("prod", "b"), 10, B),
+            charge(who("prod", "c"), 5),
+            Step::Clock(after(59)),
+        ];
+        let threads = vec![
+            vec![Step::Copy],
+            vec![commit(A, 65), charge_once(who("dev", "d"), 5, C)],
+            vec![
+                Step::Clock(after(60)),
+                plan(|it| allocate(it, "prod", 20, Overage::Hard)),
+            ],
+        ];
+        Self::new("copy against commit, expiry and plan swap", before, threads)
     }
 
     pub fn the_last_credits() -> Self {

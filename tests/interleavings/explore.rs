@@ -8,14 +8,14 @@ use std::time::Duration;
 use quotad::domain::books::{Books, derive};
 use quotad::domain::names::Name;
 use quotad::domain::time::Timestamp;
-use quotad::engine::recorder::Forgetful;
+use quotad::engine::recorder::{Forgetful, Receipt};
 use quotad::engine::{Bounds, Engine};
 use shuttle::scheduler::{PctScheduler, RandomScheduler, Scheduler};
 
 use crate::cases::{Case, Step};
 use crate::orders::Outcome;
 use crate::reference::Reference;
-use crate::world::SetClock;
+use crate::world::{Collecting, SetClock, catch_up};
 
 /// What the threads were answered, thread by thread, and the books that were left.
 #[derive(Clone, Debug, PartialEq)]
@@ -79,26 +79,18 @@ fn explore(
 
 /// One schedule on a fresh engine.
 fn concurrently(case: &Case) -> Result {
-    let clock = Arc::new(SetClock::new(case.start));
-    let engine = Arc::new(Engine::new(
-        Bounds::default(),
-        1,
-        clock.clone(),
-        Arc::new(Forgetful),
-    ));
+    let room = Arc::new(Room::new(case.start));
     for step in &case.before {
-        on_engine(step, &engine, &clock);
+        on_engine(step, &room);
     }
     let threads: Vec<_> = case
         .threads
         .iter()
         .map(|steps| {
-            let (steps, engine, clock) = (steps.clone(), Arc::clone(&engine), Arc::clone(&clock));
+            let (steps, room) = (steps.clone(), Arc::clone(&room));
             shuttle::thread::spawn(move || {
-                steps
-                    .iter()
-                    .map(|step| on_engine(step, &engine, &clock))
-                    .collect::<Vec<_>>()
+                let steps = steps.iter();
+                steps.map(|step| on_engine(step, &room)).collect::<Vec<_>>()
             })
         })
         .collect();
@@ -106,18 +98,72 @@ fn concurrently(case: &Case) -> Result {
         .into_iter()
         .map(|thread| case.comparable(thread.join().unwrap()))
         .collect();
-    engine.tick().unwrap();
-    let books = books(case, &engine);
-    no_leak(case, &engine, &clock);
+    room.engine.tick().unwrap();
+    same_when_restored(case, &room);
+    let books = books(case, &room.engine);
+    no_leak(case, &room.engine, &room.clock);
     Result { outcomes, books }
 }
 
-fn on_engine(step: &Step, engine: &Engine, clock: &SetClock) -> Outcome {
+/// What the threads of a schedule share.
+struct Room {
+    clock: Arc<SetClock>,
+    facts: Arc<Collecting>,
+    engine: Engine,
+    /// From a copy, with its receipts.
+    restored: Mutex<Option<(Engine, Vec<Receipt>)>>,
+}
+
+impl Room {
+    fn new(start: Timestamp) -> Self {
+        let clock = Arc::new(SetClock::new(start));
+        let facts = Arc::new(Collecting::default());
+        let engine = Engine::new(Bounds::default(), 1, clock.clone(), facts.clone());
+        let restored = Mutex::new(None);
+        Self {
+            clock,
+            facts,
+            engine,
+            restored,
+        }
+    }
+
+    fn copy(&self) {
+        let forgetful = Arc::new(Forgetful);
+        let restored = Engine::new(Bounds::default(), 2, self.clock.clone(), forgetful);
+        let mut copying = self.engine.copy().unwrap().expect("the only copy");
+        restored.restore_plan(copying.plan());
+        while copying.step(1, &mut |entry| restored.restore(entry).unwrap()) {}
+        restored.restored();
+        let receipts = copying.receipts().to_vec();
+        *self.restored.lock().unwrap() = Some((restored, receipts));
+    }
+}
+
+/// The engine is what its copy and the facts since make of another.
+fn same_when_restored(case: &Case, room: &Room) {
+    let Some((restored, receipts)) = room.restored.lock().unwrap().take() else {
+        return;
+    };
+    catch_up(&restored, &receipts, &room.facts.take());
+    assert_eq!(
+        room.engine.fingerprint(),
+        restored.fingerprint(),
+        "{}: what is restored differs",
+        case.name
+    );
+}
+
+fn on_engine(step: &Step, room: &Room) -> Outcome {
     match step {
-        Step::Do(order) => order.on_engine(engine).0,
+        Step::Do(order) => order.on_engine(&room.engine).0,
         Step::Clock(at) => {
-            clock.set(*at);
-            engine.tick().unwrap();
+            room.clock.set(*at);
+            room.engine.tick().unwrap();
+            Outcome::Done
+        }
+        Step::Copy => {
+            room.copy();
             Outcome::Done
         }
     }
@@ -258,6 +304,7 @@ fn on_reference(step: &Step, reference: &mut Reference) -> Outcome {
         Step::Do(order) => order
             .on_reference_exact(reference, [0; 16])
             .in_the_engines_words(),
+        Step::Copy => Outcome::Done,
         Step::Clock(at) => {
             // A clock never goes backwards; two threads may set it.
             let at: Timestamp = reference.now.max(*at);

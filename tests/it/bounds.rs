@@ -2,16 +2,17 @@
 //! clock that somebody sets.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use quotad::domain::credits::Credits;
+use quotad::domain::fact::Fact;
 use quotad::domain::names::Name;
 use quotad::domain::plan::{Excess, Grant, GrantKind, LimitKind, OrganizationPlan, Plan, UserPlan};
 use quotad::domain::rates::Cost;
 use quotad::engine::answer::{Committed, Decision, Denial, EngineError, Reason, Reserved};
-use quotad::engine::order::{Actual, Charge, Commit, Id, Of, Reserve, Subject};
-use quotad::engine::recorder::Forgetful;
+use quotad::engine::order::{Actual, Charge, Commit, Extend, Id, Of, Reserve, Subject};
+use quotad::engine::recorder::{Forgetful, Receipt, Recorder, Unrecorded};
 use quotad::engine::{Bounds, Engine, REMEMBERED};
 use quotad::world::clock::ManualClock;
 
@@ -25,8 +26,12 @@ struct Books {
 
 /// One organization, `default`, with 1,000 credits, of which `ana` has 100 set aside.
 fn books(bounds: Bounds) -> Books {
+    books_with(bounds, Arc::new(Forgetful))
+}
+
+fn books_with(bounds: Bounds, recorder: Arc<dyn Recorder>) -> Books {
     let clock = Arc::new(ManualClock::at(START_NS));
-    let engine = Engine::new(bounds, 7, Arc::clone(&clock) as _, Arc::new(Forgetful));
+    let engine = Engine::new(bounds, 7, Arc::clone(&clock) as _, recorder);
     let mut organization = OrganizationPlan::default();
     let credits = Credits::saturating(1_000);
     organization.grants.push(Grant {
@@ -191,6 +196,60 @@ fn beyond_the_bound_on_holds_reserve_is_denied_and_commit_goes_on() {
     granted(books.charge("c", 1, None));
     granted(books.commit(first.id, 1));
     granted(books.reserve("c", 1, None));
+}
+
+/// Has room until it is told otherwise.
+struct Full(AtomicBool);
+
+impl Recorder for Full {
+    fn record(&self, _facts: &[Fact]) -> Result<Receipt, Unrecorded> {
+        Ok(Receipt(0))
+    }
+
+    fn keep_plan(&self, _plan: &Arc<Plan>) -> Result<(), Unrecorded> {
+        Ok(())
+    }
+
+    fn has_room(&self, _holds_open: u64) -> bool {
+        !self.0.load(Ordering::SeqCst)
+    }
+}
+
+#[test]
+fn without_room_to_record_nothing_new_begins_and_commit_and_release_go_on() {
+    let full = Arc::new(Full(AtomicBool::new(false)));
+    let books = books_with(Bounds::default(), Arc::clone(&full) as _);
+    let first = granted(books.reserve("a", 10, Some([1; 16])));
+    let second = granted(books.reserve("a", 10, None));
+    let charged = granted(books.charge("a", 5, Some([2; 16])));
+    full.0.store(true, Ordering::SeqCst);
+    let extend = |additional| {
+        let (additional, ttl) = (
+            Credits::saturating(additional),
+            Some(Duration::from_secs(90)),
+        );
+        let (id, request_id) = (second.id, None);
+        books.engine.extend(&Extend {
+            id,
+            additional,
+            ttl,
+            request_id,
+        })
+    };
+    let limit = Reason::ResourceLimit;
+    assert_eq!(denied(books.reserve("a", 1, None)).reason, limit);
+    assert_eq!(denied(books.charge("a", 1, None)).reason, limit);
+    assert_eq!(denied(extend(1)).reason, limit);
+    granted(extend(0));
+    let again = granted(books.reserve("a", 10, Some([1; 16])));
+    assert_eq!((again.id, again.granted), (first.id, first.granted));
+    let again = granted(books.charge("a", 5, Some([2; 16])));
+    assert_eq!(again.committed, charged.committed);
+    granted(books.commit(first.id, 30));
+    books.engine.release(&second.id).unwrap();
+    full.0.store(false, Ordering::SeqCst);
+    granted(books.reserve("a", 1, None));
+    granted(books.charge("a", 1, None));
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! The commands as people type them, against the binary that they run: exit codes, sentences, reload, drain.
 
+#![allow(unreachable_pub)]
+
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::thread::sleep;
@@ -58,6 +60,17 @@ impl Sidecar {
     pub fn terminate(&mut self) -> Option<i32> {
         self.signal("TERM");
         self.process.wait().unwrap().code()
+    }
+
+    /// The exit code, if it ends by then.
+    pub fn ended_within(&mut self, limit: Duration) -> Option<i32> {
+        for _ in 0..limit.as_millis() / 20 {
+            if let Some(status) = self.process.try_wait().unwrap() {
+                return status.code();
+            }
+            sleep(Duration::from_millis(20));
+        }
+        None
     }
 
     pub fn plan(&self) -> PathBuf {

@@ -8,6 +8,7 @@ mod linearizability;
 mod orders;
 #[path = "../model/reference.rs"]
 mod reference;
+mod restored;
 mod restarts;
 mod rpc;
 mod scenarios;

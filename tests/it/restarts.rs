@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use tempfile::TempDir;
 
@@ -37,7 +38,9 @@ fn balance(sidecar: &Sidecar) -> (u64, u64, u64) {
     let (code, text) = sidecar.run(&["balance", "-o", "json"]);
     assert_eq!(code, 0, "{text}");
     let answer: serde_json::Value = serde_json::from_str(&text).unwrap();
-    let figure = |key: &str| answer["organization"][key].as_u64().unwrap();
+    let balances = answer["balances"].as_array().unwrap();
+    let organization = balances.iter().find(|it| it["account"] == "organization");
+    let figure = |key: &str| organization.unwrap()[key].as_u64().unwrap();
     (figure("used"), figure("held"), figure("limit"))
 }
 
@@ -202,4 +205,37 @@ fn a_plan_that_is_wrong_at_a_restart_keeps_the_last_good_one() {
     std::fs::write(sidecar.plan(), PLAN.replace("1000", "3000")).unwrap();
     sidecar.start_again(&[]);
     assert_eq!(balance(&sidecar), (100, 0, 3_000));
+}
+
+#[test]
+fn a_disk_that_fails_ends_the_process_with_its_own_exit_code() {
+    let arguments = ["--snapshot-interval", "1s"];
+    let mut sidecar = Sidecar::start_with(Some(PLAN), &arguments);
+    // Nothing can be made in a directory that is gone: the next snapshot fails.
+    std::fs::remove_dir_all(sidecar.folder.path().join("data")).unwrap();
+    charge(&sidecar, "1");
+    let ended = sidecar.ended_within(Duration::from_secs(10));
+    assert_eq!(ended, Some(4), "{}", sidecar.log());
+    assert!(
+        sidecar.log().contains("nothing is acknowledged any more"),
+        "{}",
+        sidecar.log()
+    );
+}
+
+#[test]
+fn told_to_end_it_ends_in_time_even_while_somebody_holds_a_connection() {
+    let mut sidecar = Sidecar::start_with(Some(PLAN), &["--drain-timeout", "30s"]);
+    charge(&sidecar, "100");
+    let socket = sidecar.folder.path().join("q.sock");
+    // One who connects and says nothing keeps the drain waiting; a second signal ends that, and the books are closed.
+    let _silent = std::os::unix::net::UnixStream::connect(socket).unwrap();
+    std::thread::sleep(Duration::from_millis(200));
+    sidecar.signal("TERM");
+    std::thread::sleep(Duration::from_millis(300));
+    sidecar.signal("TERM");
+    let ended = sidecar.ended_within(Duration::from_secs(10));
+    assert_eq!(ended, Some(0), "{}", sidecar.log());
+    sidecar.start_again(&[]);
+    assert_eq!(balance(&sidecar), (100, 0, 1_000));
 }

@@ -46,6 +46,14 @@ pub struct Coverage {
     pub decisions: u64,
     pub denials: u64,
     pub rebuilt: u64,
+    /// Engines restored from a copy, compared, and gone on with.
+    pub restored: u64,
+    pub restored_entries: u64,
+    /// Facts that were recorded after the beginning of those copies.
+    pub restored_facts: u64,
+    /// Orders while those copies were under way.
+    pub orders_while_copying: u64,
+    pub copies_abandoned: u64,
     pub rules: BTreeMap<Rule, u64>,
 }
 
@@ -247,6 +255,11 @@ impl Coverage {
         self.decisions += other.decisions;
         self.denials += other.denials;
         self.rebuilt += other.rebuilt;
+        self.restored += other.restored;
+        self.restored_entries += other.restored_entries;
+        self.restored_facts += other.restored_facts;
+        self.orders_while_copying += other.orders_while_copying;
+        self.copies_abandoned += other.copies_abandoned;
         for (&rule, count) in &other.rules {
             *self.rules.entry(rule).or_default() += count;
         }
@@ -271,6 +284,15 @@ impl Coverage {
             self.denial_share(),
             self.of(Rule::BoundaryWithOpenHolds),
             self.rebuilt,
+        );
+        println!(
+            "model: {} engines restored from copies ({} entries, {} orders between their steps, {} facts after them) and \
+             gone on with, {} copies abandoned",
+            self.restored,
+            self.restored_entries,
+            self.orders_while_copying,
+            self.restored_facts,
+            self.copies_abandoned,
         );
         for row in Rule::ALL.chunks(4) {
             let cells: Vec<_> = row

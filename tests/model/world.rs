@@ -10,6 +10,7 @@ use quotad::domain::fact::Fact;
 use quotad::domain::plan::Plan;
 use quotad::domain::time::Timestamp;
 use quotad::engine::recorder::{Receipt, Recorder, Unrecorded};
+use quotad::engine::{Engine, SHARDS};
 use quotad::world::clock::{Clock, Reading};
 
 /// Stands still until it is set.
@@ -36,20 +37,30 @@ impl Clock for SetClock {
     }
 }
 
-/// Keeps every fact until it is asked for them.
+/// Keeps every fact until it is asked for them, with its position: that of its group among all groups.
 #[derive(Debug, Default)]
-pub struct Collecting(Mutex<Vec<Fact>>);
+pub struct Collecting(Mutex<Collected>);
+
+#[derive(Debug, Default)]
+struct Collected {
+    groups: u64,
+    facts: Vec<(u64, Fact)>,
+}
 
 impl Collecting {
-    pub fn take(&self) -> Vec<Fact> {
-        std::mem::take(&mut *self.0.lock())
+    pub fn take(&self) -> Vec<(u64, Fact)> {
+        std::mem::take(&mut self.0.lock().facts)
     }
 }
 
 impl Recorder for Collecting {
     fn record(&self, facts: &[Fact]) -> Result<Receipt, Unrecorded> {
-        self.0.lock().extend_from_slice(facts);
-        Ok(Receipt(0))
+        let mut collected = self.0.lock();
+        let position = collected.groups;
+        let placed = facts.iter().map(|fact| (position, fact.clone()));
+        collected.facts.extend(placed);
+        collected.groups += u64::from(!facts.is_empty());
+        Ok(Receipt(collected.groups))
     }
 
     fn keep_plan(&self, _plan: &Arc<Plan>) -> Result<(), Unrecorded> {
@@ -59,6 +70,30 @@ impl Recorder for Collecting {
     fn has_room(&self, _holds_open: u64) -> bool {
         true
     }
+}
+
+/// Applies to a restored engine what was recorded after the receipts of its copy; answers how many facts those were.
+pub fn catch_up(restored: &Engine, receipts: &[Receipt], facts: &[(u64, Fact)]) -> usize {
+    let mut applied = 0;
+    for (position, fact) in facts {
+        let is_after = |shard: u8| *position >= receipts[usize::from(shard)].0;
+        let is_new = match fact.shard() {
+            Some(shard) => is_after(shard),
+            None => {
+                let after = (0..SHARDS).filter(|shard| is_after(*shard)).count();
+                assert!(
+                    after == 0 || after == usize::from(SHARDS),
+                    "before some shards and after others: {fact:?}"
+                );
+                after > 0
+            }
+        };
+        if is_new {
+            restored.apply(fact);
+            applied += 1;
+        }
+    }
+    applied
 }
 
 /// SplitMix64: the same seed, the same chance.

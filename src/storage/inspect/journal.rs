@@ -120,31 +120,43 @@ fn segment(
         *group = Group::default();
     }
     // Where another segment goes on, the records must reach it; what is behind it was cut off.
-    let end = next.map_or(position, |next| next.min(segment.end()));
-    if next.is_none() {
-        let torn = segment.survivors_from(position);
-        for record in torn {
+    let is_missing = next.is_some_and(|next| next > segment.end());
+    let reaches = next.is_some_and(|next| position >= next.min(segment.end()));
+    let mut safe = 0;
+    if !reaches || is_missing {
+        let behind = segment.survivors_from(position);
+        for record in behind {
             report.records_torn += 1;
-            report.synced = report.synced.max(record.synced);
+            safe = safe.max(record.synced);
         }
+        safe = safe.max(known_safe(&all[at + 1..]));
+        report.synced = report.synced.max(safe);
     }
-    let problem = if all[at].header.journal != all[0].header.journal {
+    let problem = if header.journal != all[0].header.journal {
         "belongs to another journal".to_owned()
-    } else if position < end || (next.is_none() && report.synced > position) {
-        format!(
-            "damaged at byte {} (position {position}), although what follows it was written after it was safe",
-            segment.offset(position)
-        )
-    } else if let Some(next) = next.filter(|next| *next > segment.end()) {
-        format!(
-            "the segment that begins at position {} is missing; the next begins at {next}",
-            segment.end()
-        )
-    } else {
+    } else if safe.max(report.synced) <= position {
         return report;
+    } else if let Some(next) = next.filter(|_| reaches) {
+        let end = segment.end();
+        format!("the segment that begins at position {end} is missing; the next begins at {next}")
+    } else {
+        let offset = segment.offset(position);
+        format!(
+            "damaged at byte {offset} (position {position}), although what follows it was written after it was safe"
+        )
     };
     report.damage.get_or_insert(format!("{name}: {problem}"));
     report
+}
+
+/// The highest position that a record of these segments knows to be safe.
+fn known_safe(segments: &[Read]) -> u64 {
+    let known = segments.iter().flat_map(|read| {
+        let header = &read.header;
+        let segment = Segment::new(&read.bytes, header.journal, header.number, header.first);
+        segment.survivors_from(0).map(|record| record.synced)
+    });
+    known.max().unwrap_or(0)
 }
 
 /// The position after the last slot of a segment.
