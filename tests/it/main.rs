@@ -8,8 +8,8 @@ mod linearizability;
 mod orders;
 #[path = "../model/reference.rs"]
 mod reference;
-mod restored;
 mod restarts;
+mod restored;
 mod rpc;
 mod scenarios;
 #[path = "../model/world.rs"]

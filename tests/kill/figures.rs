@@ -33,6 +33,8 @@ pub struct Figures {
     pub comparisons: u64,
     /// Organization, account and percent of each threshold that was told, and how often.
     thresholds: BTreeMap<(String, String, u64), u64>,
+    /// Other warnings than those, and how often each was logged.
+    warnings: BTreeMap<String, u64>,
     pub wrongs: Vec<String>,
 }
 
@@ -53,6 +55,12 @@ impl Figures {
             .filter(|line| line["level"] == "ERROR" || line.is_string())
         {
             self.wrongs.push(format!("it logged: {line}"));
+        }
+        for line in log.iter().filter(|line| line["level"] == "WARN") {
+            let message = line["message"].as_str().unwrap_or_default();
+            if message != THRESHOLD {
+                *self.warnings.entry(message.to_owned()).or_default() += 1;
+            }
         }
         for line in log.iter().filter(|line| line["message"] == THRESHOLD) {
             let text = |key: &str| line[key].as_str().unwrap_or_default().to_owned();
@@ -75,10 +83,11 @@ impl Figures {
     }
 
     /// What a run of any length must have met.
-    pub fn met(&self) -> [(&'static str, u64); 6] {
+    pub fn met(&self) -> [(&'static str, u64); 7] {
         [
             ("a booking", self.counts.booked),
             ("a hold", self.counts.holds),
+            ("a hold that had ended by itself", self.counts.late),
             ("a doubt", self.counts.resolved),
             ("a repeated request", self.counts.repeated),
             ("a threshold", self.thresholds_told()),
@@ -140,6 +149,10 @@ impl fmt::Display for Figures {
             self.snapshots,
             self.segments,
             self.wrongs.len(),
-        )
+        )?;
+        for (message, count) in &self.warnings {
+            write!(f, "\n  logged {count} times: {message}")?;
+        }
+        Ok(())
     }
 }

@@ -7,7 +7,7 @@ use quotad::rpc::pb;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
-use super::ask::{Ask, Told, new_id};
+use super::ask::{Ask, Hold, TTL_SHORT, Told, new_id};
 use super::chance::Chance;
 use super::client::{self, Client};
 use super::note::{Log, Sent};
@@ -168,7 +168,8 @@ impl Lane {
     /// Some reservations end by themselves while this runs, most do not.
     fn ttl(&mut self) -> Duration {
         if self.chance.percent(25) {
-            Duration::from_millis(self.chance.between(300, 2_000))
+            let longest = u64::try_from(TTL_SHORT.as_millis()).unwrap();
+            Duration::from_millis(self.chance.between(300, longest))
         } else {
             Duration::from_secs(self.chance.between(600, 3_600))
         }
@@ -195,13 +196,21 @@ impl Lane {
         }
     }
 
+    /// Takes one of the holds, unless it is one that is left alone.
+    fn hold(&mut self) -> Option<Hold> {
+        let count = self.log.holds.len();
+        (0..count.min(4)).find_map(|_| {
+            let at = self.chance.below(count);
+            let rests = self.log.holds[at].rests(SystemTime::now());
+            (!rests).then(|| self.log.holds.swap_remove(at))
+        })
+    }
+
     /// Commits all of a hold, less or more; or releases it.
     fn settle(&mut self, commits: bool) -> Ask {
-        let count = self.log.holds.len();
-        if count == 0 {
-            return self.reserve();
-        }
-        let hold = self.log.holds.swap_remove(self.chance.below(count));
+        let Some(hold) = self.hold() else {
+            return self.instead();
+        };
         if !commits {
             return Ask::Release { hold };
         }
@@ -213,12 +222,19 @@ impl Lane {
         Ask::Commit { hold, amount }
     }
 
-    fn extend(&mut self) -> Ask {
-        let count = self.log.holds.len();
-        if count == 0 {
-            return self.reserve();
+    /// Where there is nothing to settle or to extend.
+    fn instead(&mut self) -> Ask {
+        if self.log.holds.len() < HOLDS_MAX {
+            self.reserve()
+        } else {
+            self.charge()
         }
-        let hold = self.log.holds.swap_remove(self.chance.below(count));
+    }
+
+    fn extend(&mut self) -> Ask {
+        let Some(hold) = self.hold() else {
+            return self.instead();
+        };
         Ask::Extend {
             hold,
             id: new_id(&mut self.chance),
