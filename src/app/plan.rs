@@ -60,7 +60,7 @@ pub(super) fn choose(
     };
     let name = path.display().to_string();
     let read = plan_file::read_text(path);
-    let text = read.as_ref().map(String::clone).unwrap_or_default();
+    let text = read.as_deref().unwrap_or_default().to_owned();
     let applied = read.and_then(|text| apply_text(engine, &text, &name));
     if engine.has_failed() {
         return Err(AppError::Engine(EngineError::Unrecorded));

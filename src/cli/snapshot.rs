@@ -330,3 +330,6 @@ fn holder(folder: &Path) -> Option<String> {
     let line = text.lines().next().filter(|line| !line.is_empty());
     Some(line.unwrap_or("another process").to_owned())
 }
+
+#[cfg(test)]
+mod tests;

@@ -128,11 +128,6 @@ impl<'a> Reader<'a> {
         self.length - self.left.len()
     }
 
-    /// How many bytes are left.
-    pub(super) fn left(&self) -> usize {
-        self.left.len()
-    }
-
     /// This problem, here.
     #[cold]
     pub(super) fn garbled(&self, problem: Problem) -> Garbled {

@@ -17,7 +17,6 @@ use crate::world::disk::Disk;
 
 use super::error::FileError;
 use super::files::{self, File};
-use super::plan_code::PlanHash;
 use super::recovery::{Recovered, Recovery};
 
 /// What a directory holds.

@@ -1,17 +1,23 @@
 //! Every fact survives the round trip; bytes that are none are refused; the common ones are short.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+use std::sync::Arc;
+
 use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::fact::Place;
+use crate::domain::fact::{
+    Charged, Extended, Fact, Held, OrganizationId, Place, Settled, Slot, Tag,
+};
 use crate::domain::rates::Class;
-use crate::domain::time::Timestamp;
+use crate::domain::time::{Now, Timestamp};
 use crate::storage::parts::arbitrary::{
     FRAME, account, calendar, class, damage, extension, name, number, organization, period,
     place_in, rate, slot, small, span, tag, time,
 };
+use crate::storage::parts::known_id;
+use crate::storage::plan_code::PlanHash;
 
 const HASH: PlanHash = PlanHash([7; 32]);
 

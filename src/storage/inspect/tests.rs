@@ -10,7 +10,7 @@ use crate::domain::time::{Now, Timestamp};
 use crate::engine::entry::Entry;
 use crate::storage::fact_code::{self, Frame};
 use crate::storage::files;
-use crate::storage::plan_code::to_json;
+use crate::storage::plan_code::{PlanHash, to_json};
 use crate::storage::segment::{self, Kind, RECORD_HEADER_BYTES, SLOT_BYTES, Seed};
 use crate::storage::snapshot::{Header, Writer};
 use crate::world::disk::SimulatedDisk;

@@ -131,7 +131,15 @@ async fn the_probes_tell_liveness_from_readiness() {
     assert_eq!(grpc("").await.unwrap(), ServingStatus::NotServing);
     vitals.enter(Phase::Ready);
     let _pulse = vitals.pulse("quotad-data-0");
-    assert_eq!(get(&probes, "/readyz").await.0, 200);
+    assert_eq!(get(&probes, "/readyz").await, (200, "ready\n".to_owned()));
+    vitals.plan_is_current(false);
+    let (code, body) = get(&probes, "/readyz").await;
+    assert!(
+        code == 200 && body.contains("last good plan"),
+        "{code} {body}"
+    );
+    vitals.plan_is_current(true);
+    assert_eq!(get(&probes, "/readyz").await.1, "ready\n");
     for name in [
         "",
         "quotad.v1.QuotaService",
