@@ -105,13 +105,12 @@ impl Figures {
         format!("{} wrongs:\n  {}", self.wrongs.len(), shown.join("\n  "))
     }
 
-    /// Milliseconds that this share of the recoveries took at most.
-    fn recovery_ms(&self, share: f64) -> f64 {
+    /// Milliseconds that so many percent of the recoveries took at most.
+    fn recovery_ms(&self, percent: usize) -> u128 {
         let mut sorted = self.recoveries.clone();
         sorted.sort();
-        let last = sorted.len().saturating_sub(1);
-        let at = (last as f64 * share).round() as usize;
-        sorted.get(at).map_or(0.0, |it| it.as_secs_f64() * 1e3)
+        let at = (sorted.len().saturating_sub(1) * percent).div_ceil(100);
+        sorted.get(at).map_or(0, Duration::as_millis)
     }
 }
 
@@ -123,7 +122,7 @@ impl fmt::Display for Figures {
             "kill: {} kills ({} while starting, {} during a snapshot), {} terminations, {} plan changes, {} starts, \
              {} comparisons; {} bookings and {} holds acknowledged, {} late, {} denied ({} for want of room), {} asked again, \
              {} in doubt resolved; credits lost {}, credits booked twice {}, holds lost {}, thresholds told {}, told twice {}; \
-             recovery p50 {:.0} p99 {:.0} max {:.0} ms; {} snapshots, {} segments; wrongs {}",
+             recovery p50 {} p99 {} max {} ms; {} snapshots, {} segments; wrongs {}",
             self.kills,
             self.kills_while_starting,
             self.kills_in_snapshots,
@@ -143,9 +142,9 @@ impl fmt::Display for Figures {
             counts.holds_lost,
             self.thresholds_told(),
             self.thresholds_twice(),
-            self.recovery_ms(0.5),
-            self.recovery_ms(0.99),
-            self.recovery_ms(1.0),
+            self.recovery_ms(50),
+            self.recovery_ms(99),
+            self.recovery_ms(100),
             self.snapshots,
             self.segments,
             self.wrongs.len(),

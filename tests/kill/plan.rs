@@ -55,7 +55,7 @@ impl Who {
     }
 
     pub fn works_in_production(self) -> bool {
-        self.user % 2 == 0 && self.has_ids()
+        self.user.is_multiple_of(2) && self.has_ids()
     }
 
     pub fn user_name(self) -> String {
