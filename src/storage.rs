@@ -43,7 +43,7 @@ use gate::Gate;
 use journal::Journal;
 use keeper::Keeper;
 use recovery::Recovery;
-use snapshots::Snapshots;
+use snapshots::{Snapshots, Taken};
 
 /// What an acknowledged commit survives (reliability.md).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -66,7 +66,8 @@ pub struct Options {
     pub snapshot_interval: Duration,
     /// The longest time that what happened is not synced, in the mode `process`.
     pub fsync_interval: Duration,
-    /// The most that the journal takes on the disk; a snapshot starts at half of it.
+    /// The most that is written or prepared of the journal after the newest snapshot began; a snapshot starts at half of it.
+    /// What the snapshot before still needs comes on top: usually half as much again.
     pub journal_bytes_max: u64,
     /// Accepts that the journal is damaged at this position, and drops what stands from there on.
     pub drop_from: Option<u64>,
@@ -145,6 +146,11 @@ impl Storage {
             .map_err(|error| self.journal.fail("starting a thread", &error))
     }
 
+    /// How many holds may be open at once, so that there is always room to settle them; `None` is without such a bound.
+    pub fn holds_max(&self) -> Option<u64> {
+        self.journal.holds_max()
+    }
+
     /// Makes what was recorded safe: what the syncing thread does. For tests that go step by step.
     ///
     /// # Errors
@@ -174,7 +180,7 @@ impl Storage {
     /// # Errors
     /// As [`Self::make_room`].
     pub fn take_snapshot(&self, engine: &Engine) -> Result<bool, StorageError> {
-        self.snapshots.take(engine)
+        Ok(self.snapshots.take(engine)? == Taken::Whole)
     }
 
     /// Everything recorded before this position is safe from the loss of power.
@@ -193,7 +199,11 @@ impl Storage {
     /// If the disk refuses. What was acknowledged is as safe as before.
     pub fn close(&self, engine: &Engine) -> Result<(), StorageError> {
         self.keeper.stop(&self.journal);
-        self.snapshots.take(engine)?;
+        let taken = self.snapshots.take(engine)?;
+        if taken == Taken::NoRoom && !self.journal.keeps_records() {
+            let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
+            return Err(self.journal.fail("the last snapshot", &full));
+        }
         self.journal.sync()?;
         if self.journal.seal()? {
             self.journal.sync()?;

@@ -47,6 +47,14 @@ impl Books {
         let options = settings.storage.clone();
         let durability = options.durability;
         let storage = Storage::new(Arc::new(disk), options, Arc::clone(&clock));
+        if let Some(most) = storage.holds_max()
+            && most < settings.bounds.holds as u64
+        {
+            tracing::warn!(
+                "journal_bytes_max has room to settle {most} open holds, less than bounds.holds: beyond, Reserve is \
+                 refused RESOURCE_LIMIT"
+            );
+        }
         let engine = Engine::new(
             settings.bounds,
             random()?,

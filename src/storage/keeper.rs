@@ -13,11 +13,10 @@ use crate::domain::time::Timestamp;
 use crate::engine::Engine;
 use crate::world::clock::Clock;
 
-use super::Durability;
 use super::bell::Bell;
 use super::error::StorageError;
 use super::journal::Journal;
-use super::snapshots::Snapshots;
+use super::snapshots::{Snapshots, Taken};
 
 /// How often is looked whether a disk that was full has room again, and whether a snapshot is due.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -94,12 +93,9 @@ fn spawn(
 
 /// Syncs what was recorded: at the interval, or as soon as somebody waits. When nothing happens any more, seals.
 fn sync(journal: &Journal, is_closing: &AtomicBool) -> Result<(), StorageError> {
-    let waits = journal.options.durability == Durability::Power;
     while !is_closing.load(Ordering::Acquire) {
-        let is_wanted = journal.to_sync.wait(journal.options.fsync_interval);
-        if journal.appended() != journal.synced() || (waits && is_wanted) {
-            journal.sync()?;
-        } else if journal.seal()? {
+        let is_idle = !journal.to_sync.wait(journal.options.fsync_interval);
+        if journal.appended() != journal.synced() || (is_idle && journal.seal()?) {
             journal.sync()?;
         }
     }
@@ -159,10 +155,9 @@ impl Snapshooter {
             if !(is_time || is_long(&self.journal)) || now < not_before {
                 continue;
             }
-            if self.snapshots.take(&self.engine)? {
-                last = now;
-            } else {
-                not_before = now.plus(AGAIN_AFTER);
+            match self.snapshots.take(&self.engine)? {
+                Taken::Whole | Taken::NothingNew => last = now,
+                Taken::NoRoom | Taken::Busy => not_before = now.plus(AGAIN_AFTER),
             }
         }
         Ok(())

@@ -20,6 +20,19 @@ const ENTRIES_A_STEP: usize = 256;
 /// So many snapshots are kept, with the segments between: if the newest is damaged, the one before makes up for it.
 const KEPT: usize = 2;
 
+/// What came of taking a snapshot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Taken {
+    /// There is another one.
+    Whole,
+    /// Nothing has happened since the last one.
+    NothingNew,
+    /// The disk is full; the ones before stay. Ask again later.
+    NoRoom,
+    /// Somebody else is copying the books. Ask again later.
+    Busy,
+}
+
 /// A snapshot that is whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Kept {
@@ -63,14 +76,13 @@ impl Snapshots {
         (shelf.kept, shelf.damaged) = (kept, damaged);
     }
 
-    /// Takes a snapshot, unless nothing has happened since the last. `Ok(false)`: none was taken, for that or because the
-    /// disk is full; ask again later.
-    pub(super) fn take(&self, engine: &Engine) -> Result<bool, StorageError> {
+    /// Takes a snapshot, unless nothing has happened since the last.
+    pub(super) fn take(&self, engine: &Engine) -> Result<Taken, StorageError> {
         self.journal.check()?;
         let mut shelf = self.kept.lock();
         let groups = self.journal.groups();
         if shelf.groups == Some(groups) {
-            return Ok(false);
+            return Ok(Taken::NothingNew);
         }
         let number = shelf.number_last + 1;
         let mut written = self.write(engine, number);
@@ -88,12 +100,12 @@ impl Snapshots {
                 shelf.groups = Some(groups);
                 shelf.kept.push(kept);
                 self.tidy(&mut shelf)?;
-                Ok(true)
+                Ok(Taken::Whole)
             }
-            Ok(None) => Ok(false),
+            Ok(None) => Ok(Taken::Busy),
             Err(error) if files::is_full(&error) => {
                 tracing::warn!("no room for a snapshot; trying again later: {error}");
-                Ok(false)
+                Ok(Taken::NoRoom)
             }
             Err(error) => Err(self.journal.fail("writing a snapshot", &error)),
         }

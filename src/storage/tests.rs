@@ -129,6 +129,10 @@ impl House {
         ));
     }
 
+    fn snapshot(&self) -> bool {
+        self.storage.take_snapshot(&self.engine).unwrap()
+    }
+
     fn used(&self) -> (u64, u64) {
         let totals = &self.engine.counters(Name::parse("acme").unwrap()).unwrap()[0];
         (totals.organization.used, totals.organization.held)
@@ -150,7 +154,7 @@ fn a_process_that_dies_leaves_everything_to_the_next() {
                 house.commit(id, 7);
             }
             if snapshots > 0 && number % (2_000 / snapshots) == 500 {
-                assert!(house.storage.take_snapshot(&house.engine).unwrap());
+                assert!(house.snapshot());
             }
         }
         assert_eq!(house.used(), (14_000, 10_000));
@@ -176,11 +180,8 @@ fn without_a_journal_a_snapshot_is_what_comes_back() {
     let house = House::new(Durability::Memory);
     let id = house.reserve("ana", 10);
     house.commit(id, 10);
-    assert!(house.storage.take_snapshot(&house.engine).unwrap());
-    assert!(
-        !house.storage.take_snapshot(&house.engine).unwrap(),
-        "nothing has happened"
-    );
+    assert!(house.snapshot());
+    assert!(!house.snapshot(), "nothing has happened");
     house.reserve("ana", 10);
     let house = house.crash(2);
     assert_eq!(house.used(), (10, 0));
@@ -205,7 +206,7 @@ fn a_damaged_snapshot_falls_back_and_damage_without_another_way_refuses() {
     for _ in 0..3 {
         let id = house.reserve("ana", 10);
         house.commit(id, 10);
-        assert!(house.storage.take_snapshot(&house.engine).unwrap());
+        assert!(house.snapshot());
     }
     let names = house.disk.list().unwrap();
     let snapshots: Vec<_> = names

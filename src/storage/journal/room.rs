@@ -87,6 +87,13 @@ impl Room {
 }
 
 impl Journal {
+    /// How many open holds the journal can ever promise to settle.
+    pub(in crate::storage) fn holds_max(&self) -> Option<u64> {
+        let slots = self.options.journal_bytes_max / SLOT_BYTES as u64;
+        self.keeps_records()
+            .then(|| slots.saturating_sub(SLOTS_APART) / SLOTS_PER_HOLD)
+    }
+
     /// Prepares segments until there is as much room as is wanted; answers whether there is. A full disk is no failure:
     /// ask again later.
     pub(in crate::storage) fn prepare(&self) -> Result<bool, StorageError> {
