@@ -16,6 +16,9 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 const JOURNAL_BYTES_MAX: &str = "4MiB";
 const SNAPSHOT_INTERVAL: &str = "1s";
 
+/// More than the clients ever hold, and so few that the journal has room for them.
+const HOLDS_MAX: &str = "2000";
+
 /// Where everything of a run is.
 #[derive(Clone, Debug)]
 pub struct Place {
@@ -81,6 +84,7 @@ impl Sidecar {
             .args(["--durability", "process", "--threads", "2"])
             .args(["--journal-bytes-max", JOURNAL_BYTES_MAX])
             .args(["--snapshot-interval", SNAPSHOT_INTERVAL])
+            .args(["--bounds-holds", HOLDS_MAX])
             .arg("--socket")
             .arg(place.socket())
             .arg("--data-dir")
