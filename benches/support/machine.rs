@@ -14,6 +14,15 @@ pub fn pin(core: usize) {
     }
 }
 
+/// Lets this thread run on every core again.
+pub fn unpin() {
+    let mut set = CpuSet::new();
+    (0..cores()).for_each(|core| set.set(core));
+    if let Err(error) = sched_setaffinity(None, &set) {
+        println!("note: a thread stays on its core ({error})");
+    }
+}
+
 /// Nanoseconds of CPU that all threads of a process have used.
 pub fn cpu_ns(process: u32) -> u64 {
     let tasks = std::fs::read_dir(format!("/proc/{process}/task")).expect("the server lives");
@@ -41,13 +50,16 @@ pub fn name() -> String {
         .map_or("unknown processor", |rest| {
             rest.trim_start_matches([' ', '\t', ':'])
         });
-    // Not `available_parallelism`: by now this thread is kept on one of them.
-    let cores = info
-        .lines()
-        .filter(|line| line.starts_with("processor"))
-        .count();
+    let cores = cores();
     let kernel = read("/proc/sys/kernel/osrelease");
     format!("{model}, {cores} cores, Linux {}", kernel.trim())
+}
+
+/// Not `available_parallelism`: by now this thread is kept on one of them.
+fn cores() -> usize {
+    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let processors = info.lines().filter(|line| line.starts_with("processor"));
+    processors.count().max(1)
 }
 
 /// Repetitions of one figure.
@@ -88,6 +100,19 @@ pub fn against(name: &str, figure: &Figure, unit: &str, goal: f64, aim: f64) {
     let verdict = if median <= aim {
         "reaches the aim"
     } else if median <= goal {
+        "reaches the goal"
+    } else {
+        "MISSES the goal"
+    };
+    println!("{name:<58} {figure} {unit}; goal {goal}, aim {aim}: {verdict}");
+}
+
+/// A figure beside its goal and aim, both lower bounds.
+pub fn at_least(name: &str, figure: &Figure, unit: &str, goal: f64, aim: f64) {
+    let median = figure.median();
+    let verdict = if median >= aim {
+        "reaches the aim"
+    } else if median >= goal {
         "reaches the goal"
     } else {
         "MISSES the goal"

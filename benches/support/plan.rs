@@ -16,6 +16,22 @@ const fn credits(amount: u64) -> Credits {
 
 /// Organization `acme`: environment `production` with an allocation, every tenth of 1,000 users with a hard limit.
 pub fn engine(clock: Arc<dyn Clock>) -> Engine {
+    let engine = Engine::new(BOUNDS, 1, clock, Arc::new(Forgetful));
+    engine
+        .apply_plan(plan(["acme".to_owned()]))
+        .expect("the plan is sound");
+    engine
+}
+
+/// Enough for every load.
+pub const BOUNDS: Bounds = Bounds {
+    cells: 2_000_000,
+    holds: 2_000_000,
+    settled: 1_000_000,
+};
+
+/// Such organizations as [`engine`] has one of.
+pub fn plan(names: impl IntoIterator<Item = String>) -> Plan {
     let contract = Grant {
         kind: GrantKind::Contract {
             credits: credits(8_000_000_000_000_000),
@@ -37,21 +53,17 @@ pub fn engine(clock: Arc<dyn Clock>) -> Engine {
         };
         (format!("user-{number:04}").into(), plan)
     };
-    let organization = OrganizationPlan {
+    let organization = Arc::new(OrganizationPlan {
         grants: vec![contract],
         environments: [("production".into(), production)].into(),
         users: (0..1_000).step_by(10).map(limited).collect(),
         ..OrganizationPlan::default()
-    };
-    let plan = Plan {
-        organizations: [("acme".into(), Arc::new(organization))].into(),
+    });
+    let organizations = names.into_iter();
+    Plan {
+        organizations: organizations
+            .map(|name| (name.into(), Arc::clone(&organization)))
+            .collect(),
         ..Plan::default()
-    };
-    let bounds = Bounds {
-        cells: 2_000_000,
-        ..Bounds::default()
-    };
-    let engine = Engine::new(bounds, 1, clock, Arc::new(Forgetful));
-    engine.apply_plan(plan).expect("the plan is sound");
-    engine
+    }
 }

@@ -47,7 +47,10 @@ impl Keeper {
             let (it, closing) = (Arc::clone(journal), is_closing());
             threads.push(spawn("quotad-sync", move || sync(&it, &closing))?);
             let (it, closing) = (Arc::clone(journal), is_closing());
-            threads.push(spawn("quotad-room", move || make_room(&it, &closing))?);
+            let bell = Arc::clone(&self.to_snapshot);
+            threads.push(spawn("quotad-room", move || {
+                make_room(&it, &bell, &closing)
+            })?);
         }
         let work = Snapshooter {
             journal: Arc::clone(journal),
@@ -99,10 +102,18 @@ fn sync(journal: &Journal, is_closing: &AtomicBool) -> Result<(), StorageError> 
     Ok(())
 }
 
-/// Prepares segments before they are needed.
-fn make_room(journal: &Journal, is_closing: &AtomicBool) -> Result<(), StorageError> {
+/// Prepares segments before they are needed, and calls for a snapshot where the journal has grown long: a small one is full
+/// before anybody would look.
+fn make_room(
+    journal: &Journal,
+    to_snapshot: &Bell,
+    is_closing: &AtomicBool,
+) -> Result<(), StorageError> {
     let mut was_enough = true;
     while !is_closing.load(Ordering::Acquire) {
+        if is_long(journal) {
+            to_snapshot.ring();
+        }
         let is_enough = journal.prepare()?;
         if was_enough && !is_enough {
             tracing::warn!(
@@ -116,6 +127,11 @@ fn make_room(journal: &Journal, is_closing: &AtomicBool) -> Result<(), StorageEr
         journal.to_keep.wait(LOOK_EVERY);
     }
     Ok(())
+}
+
+/// Whether the journal has grown to half of what it may.
+fn is_long(journal: &Journal) -> bool {
+    journal.bytes_written_since_snapshot() >= journal.options.journal_bytes_max / 2
 }
 
 struct Snapshooter {
@@ -136,9 +152,7 @@ impl Snapshooter {
             self.bell.wait(LOOK_EVERY.min(options.snapshot_interval));
             let now = self.now();
             let is_time = now.since(last) >= options.snapshot_interval;
-            let is_long =
-                self.journal.bytes_written_since_snapshot() >= options.journal_bytes_max / 2;
-            if !(is_time || is_long) || now < not_before {
+            if !(is_time || is_long(&self.journal)) || now < not_before {
                 continue;
             }
             match self.snapshots.take(&self.engine)? {

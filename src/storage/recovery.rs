@@ -102,15 +102,17 @@ impl Recovery<'_> {
     fn bring_back(&mut self, names: &[String]) -> Result<(Base, Chain), RecoveryError> {
         let mut base = self.load_snapshot(names)?;
         let mut chain = Chain::find(self.disk, base.header.as_ref().map(|it| it.journal))?;
-        // Without a whole snapshot only a journal from its very beginning brings everything back.
+        // What is wrong with the newest snapshot, where no other makes up for it.
+        let damage = base.error.take().filter(|_| base.header.is_none());
+        // Then only a journal from its very beginning brings everything back.
         let is_complete = chain.links.first().is_some_and(|link| link.first == 0);
-        if let Some(error) = base
-            .error
-            .take_if(|_| base.header.is_none() && !is_complete)
-        {
-            return Err(error.into());
+        match damage {
+            Some(damage) if !is_complete => return Err(damage.into()),
+            Some(damage) => self
+                .replay(&base, &mut chain)
+                .map_err(|_| RecoveryError::File(damage))?,
+            None => self.replay(&base, &mut chain)?,
         }
-        self.replay(&base, &mut chain)?;
         self.recovered.is_new = base.header.is_none() && chain.links.is_empty();
         Ok((base, chain))
     }
