@@ -43,7 +43,7 @@ use gate::Gate;
 use journal::Journal;
 use keeper::Keeper;
 use recovery::Recovery;
-use snapshots::{Snapshots, Taken};
+use snapshots::{Pace, Snapshots, Taken};
 
 /// What an acknowledged commit survives (reliability.md).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -139,7 +139,7 @@ impl Storage {
     /// # Errors
     /// If the snapshot cannot be written, or the system refuses a thread.
     pub fn run(&self, engine: &Arc<Engine>) -> Result<(), StorageError> {
-        self.snapshots.take(engine)?;
+        self.snapshots.take(engine, Pace::Fast)?;
         self.journal.prepare_for(engine.holds_open())?;
         self.keeper
             .start(&self.journal, &self.snapshots, engine, &self.clock)
@@ -180,7 +180,7 @@ impl Storage {
     /// # Errors
     /// As [`Self::make_room`].
     pub fn take_snapshot(&self, engine: &Engine) -> Result<bool, StorageError> {
-        Ok(self.snapshots.take(engine)? == Taken::Whole)
+        Ok(self.snapshots.take(engine, Pace::Gentle)? == Taken::Whole)
     }
 
     /// Everything recorded before this position is safe from the loss of power.
@@ -199,7 +199,7 @@ impl Storage {
     /// If the disk refuses. What was acknowledged is as safe as before.
     pub fn close(&self, engine: &Engine) -> Result<(), StorageError> {
         self.keeper.stop(&self.journal);
-        let taken = self.snapshots.take(engine)?;
+        let taken = self.snapshots.take(engine, Pace::Fast)?;
         if taken == Taken::NoRoom && !self.journal.keeps_records() {
             let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
             return Err(self.journal.fail("the last snapshot", &full));

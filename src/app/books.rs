@@ -160,7 +160,9 @@ fn holder(settings: &Settings, clock: &dyn Clock) -> String {
 /// Logs what recovery found.
 fn tell(recovered: &Recovered, took_ms: i64) {
     for damage in &recovered.snapshots_damaged {
-        tracing::warn!("a snapshot is damaged, and the one before was taken instead: {damage}");
+        tracing::warn!(
+            "a snapshot is damaged; the books come back without it, and the next one replaces it: {damage}"
+        );
     }
     if recovered.records_dropped > 0 {
         let records = recovered.records_dropped;

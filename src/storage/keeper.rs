@@ -16,7 +16,7 @@ use crate::world::clock::Clock;
 use super::bell::Bell;
 use super::error::StorageError;
 use super::journal::Journal;
-use super::snapshots::{Snapshots, Taken};
+use super::snapshots::{Pace, Snapshots, Taken};
 
 /// How often is looked whether a disk that was full has room again, and whether a snapshot is due.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -155,7 +155,7 @@ impl Snapshooter {
             if !(is_time || is_long(&self.journal)) || now < not_before {
                 continue;
             }
-            match self.snapshots.take(&self.engine)? {
+            match self.snapshots.take(&self.engine, Pace::Gentle)? {
                 Taken::Whole | Taken::NothingNew => last = now,
                 Taken::NoRoom | Taken::Busy => not_before = now.plus(AGAIN_AFTER),
             }

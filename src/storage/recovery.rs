@@ -31,7 +31,7 @@ pub struct Recovered {
     pub is_new: bool,
     /// The snapshot that was loaded.
     pub snapshot: Option<u64>,
-    /// Newer snapshots that were damaged, with what is wrong with them.
+    /// What is wrong with snapshots that are damaged; the next one replaces them.
     pub snapshots_damaged: Vec<String>,
     /// Entries loaded from the snapshot.
     pub entries: u64,
@@ -131,7 +131,7 @@ impl Recovery<'_> {
         for &number in numbers.iter().rev() {
             let name = files::snapshot(number);
             let verified = self.open(&name).and_then(|mut source| {
-                let (header, _) = snapshot::verify(&mut source, &name)?;
+                let header = snapshot::check(&mut source, &name)?;
                 let plan = self.plan(&header.plan)?;
                 Ok((header, plan))
             });

@@ -26,7 +26,7 @@ use crate::engine::entry::{Entry, State};
 use super::fact_code::Frame;
 use super::plan_code::PlanHash;
 
-pub(super) use read::{About, about, read, verify};
+pub(super) use read::{About, about, check, read, verify};
 pub(super) use write::Writer;
 
 const MAGIC: &[u8; 8] = b"quotadss";

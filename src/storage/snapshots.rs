@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 
@@ -17,8 +18,20 @@ use super::snapshot::{Header, Writer};
 /// So many entries are copied under one lock: tens of microseconds.
 const ENTRIES_A_STEP: usize = 256;
 
+/// While requests are served, a pause after so many entries: so a snapshot takes at most about a third of a core.
+const PAUSE: Duration = Duration::from_micros(150);
+
 /// So many snapshots are kept, with the segments between: if the newest is damaged, the one before makes up for it.
 const KEPT: usize = 2;
+
+/// How a snapshot is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pace {
+    /// Requests are served meanwhile, and come first.
+    Gentle,
+    /// Nobody is served before it is whole.
+    Fast,
+}
 
 /// What came of taking a snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,7 +90,7 @@ impl Snapshots {
     }
 
     /// Takes a snapshot, unless nothing has happened since the last.
-    pub(super) fn take(&self, engine: &Engine) -> Result<Taken, StorageError> {
+    pub(super) fn take(&self, engine: &Engine, pace: Pace) -> Result<Taken, StorageError> {
         self.journal.check()?;
         let mut shelf = self.kept.lock();
         let groups = self.journal.groups();
@@ -85,14 +98,14 @@ impl Snapshots {
             return Ok(Taken::NothingNew);
         }
         let number = shelf.number_last + 1;
-        let mut written = self.write(engine, number);
+        let mut written = self.write(engine, number, pace);
         if written.as_ref().is_err_and(files::is_full) && shelf.kept.len() > 1 {
             tracing::warn!("no room for a snapshot: giving up the older one");
             let oldest = shelf.kept.remove(0);
             self.remove(&[oldest.number])?;
             let from = shelf.kept.first().map_or(0, |it| it.from);
             self.give_back(&shelf, from)?;
-            written = self.write(engine, number);
+            written = self.write(engine, number, pace);
         }
         match written {
             Ok(Some(kept)) => {
@@ -112,7 +125,7 @@ impl Snapshots {
     }
 
     /// Writes one under a name that is only ever whole. `None` while another copy of the books is under way.
-    fn write(&self, engine: &Engine, number: u64) -> io::Result<Option<Kept>> {
+    fn write(&self, engine: &Engine, number: u64, pace: Pace) -> io::Result<Option<Kept>> {
         let journal = &*self.journal;
         let Some(mut copy) = engine.copy().map_err(io::Error::other)? else {
             return Ok(None);
@@ -136,10 +149,16 @@ impl Snapshots {
         let unfinished = files::unfinished(&name);
         let whole = (|| {
             let mut writer = Writer::new(journal.disk.create(&unfinished)?, &header)?;
-            while copy.step(ENTRIES_A_STEP, &mut |entry| writer.entry(entry)) {
+            let mut copied = 0;
+            while copy.step(ENTRIES_A_STEP, &mut |entry| {
+                copied += 1;
+                writer.entry(entry);
+            }) {
                 writer.flush()?;
-                // Whoever waits for the lock or the core comes first.
-                std::thread::yield_now();
+                if pace == Pace::Gentle && copied >= ENTRIES_A_STEP {
+                    copied = 0;
+                    std::thread::sleep(PAUSE);
+                }
             }
             drop(copy);
             writer.finish()

@@ -51,6 +51,23 @@ pub(in crate::storage) fn read(
     Ok((header, counts))
 }
 
+/// Whether every byte of it is as it was written; what the entries say is not looked at.
+///
+/// # Errors
+/// If it is damaged anywhere, or a newer quotad wrote it.
+pub(in crate::storage) fn check(source: &mut dyn Read, file: &str) -> Result<Header, FileError> {
+    let mut file = File::new(source, file);
+    let header = file.about()?.header;
+    let seed = Seed::new(&header);
+    for number in 0.. {
+        if file.block(seed, number)? == TRAILER {
+            file.nothing_more()?;
+            break;
+        }
+    }
+    Ok(header)
+}
+
 /// Reads all of it, and tells nothing.
 ///
 /// # Errors
@@ -245,6 +262,10 @@ impl<'a> File<'a> {
         reader
             .end()
             .map_err(|garbled| self.senseless(begin, garbled))?;
+        self.nothing_more()
+    }
+
+    fn nothing_more(&mut self) -> Result<(), FileError> {
         let end = self.offset;
         if self.more(1)? != 0 {
             return Err(self.damaged(end, "more follows after its trailer"));
