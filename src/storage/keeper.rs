@@ -2,6 +2,7 @@
 //! request, except in the mode `power`, whose answers wait for a sync.
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -45,10 +46,10 @@ impl Keeper {
         let is_closing = || Arc::clone(&self.is_closing);
         if journal.keeps_records() {
             let (it, closing) = (Arc::clone(journal), is_closing());
-            threads.push(spawn("quotad-sync", move || sync(&it, &closing))?);
+            threads.push(spawn("quotad-sync", journal, move || sync(&it, &closing))?);
             let (it, closing) = (Arc::clone(journal), is_closing());
             let bell = Arc::clone(&self.to_snapshot);
-            threads.push(spawn("quotad-room", move || {
+            threads.push(spawn("quotad-room", journal, move || {
                 make_room(&it, &bell, &closing)
             })?);
         }
@@ -60,7 +61,7 @@ impl Keeper {
             bell: Arc::clone(&self.to_snapshot),
             is_closing: is_closing(),
         };
-        threads.push(spawn("quotad-snapshot", move || work.run())?);
+        threads.push(spawn("quotad-snapshot", journal, move || work.run())?);
         Ok(())
     }
 
@@ -78,14 +79,22 @@ impl Keeper {
     }
 }
 
+/// Starts a thread. One that ends in a panic leaves books that nobody keeps: that is a failure like that of a disk.
 fn spawn(
-    name: &str,
+    name: &'static str,
+    journal: &Arc<Journal>,
     work: impl FnOnce() -> Result<(), StorageError> + Send + 'static,
 ) -> io::Result<JoinHandle<()>> {
+    let journal = Arc::clone(journal);
     std::thread::Builder::new()
         .name(name.to_owned())
         .spawn(move || {
-            if let Err(failure) = work() {
+            let ended = catch_unwind(AssertUnwindSafe(work));
+            let ended = ended.unwrap_or_else(|_| {
+                let panic = io::Error::other("it ended in a panic, which is a defect");
+                Err(journal.fail(&format!("the thread {name}"), &panic))
+            });
+            if let Err(failure) = ended {
                 tracing::error!("{failure}");
             }
         })
@@ -165,5 +174,33 @@ impl Snapshooter {
 
     fn now(&self) -> Timestamp {
         Timestamp::from_nanos(self.clock.read().steady_ns)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::storage::{Durability, Options};
+    use crate::world::disk::SimulatedDisk;
+
+    #[test]
+    fn a_thread_that_panics_ends_all_promises() {
+        let options = Options {
+            durability: Durability::Power,
+            snapshot_interval: Duration::from_secs(60),
+            fsync_interval: Duration::from_millis(100),
+            journal_bytes_max: 1 << 20,
+            drop_from: None,
+        };
+        let journal = Arc::new(Journal::new(Arc::new(SimulatedDisk::new()), options));
+        let thread = spawn("quotad-test", &journal, || panic!("on purpose"));
+        thread.unwrap().join().unwrap();
+        assert!(
+            journal
+                .gate
+                .lets_pass(crate::engine::recorder::Receipt(0))
+                .is_err()
+        );
     }
 }
