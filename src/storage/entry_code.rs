@@ -66,7 +66,7 @@ pub(super) fn encode(entry: &Entry<'_>, frame: &Frame, out: &mut Vec<u8>) {
             plan,
             extension_requests,
         } => {
-            head(out, 2, *organization);
+            parts::put_head(out, 2, *organization);
             put_plan(out, *plan);
             put_text(out, name);
             put_number(out, extension_requests.len() as u64);
@@ -84,7 +84,7 @@ pub(super) fn encode(entry: &Entry<'_>, frame: &Frame, out: &mut Vec<u8>) {
             user,
             periods,
         } => {
-            head(out, 5, *organization);
+            parts::put_head(out, 5, *organization);
             put_number(out, (*number).into());
             put_text(out, user);
             put_number(out, periods.len() as u64);
@@ -95,7 +95,7 @@ pub(super) fn encode(entry: &Entry<'_>, frame: &Frame, out: &mut Vec<u8>) {
             }
         }
         Entry::Book(entry) => {
-            head(out, 6, entry.organization);
+            parts::put_head(out, 6, entry.organization);
             book::put(out, entry, frame);
         }
         Entry::Environment {
@@ -105,7 +105,7 @@ pub(super) fn encode(entry: &Entry<'_>, frame: &Frame, out: &mut Vec<u8>) {
             name,
             share,
         } => {
-            put_named(out, 7, *organization, [*book, *number], name);
+            parts::put_named(out, 7, *organization, [*book, *number], name);
             put_number(out, *share);
         }
         Entry::User {
@@ -115,7 +115,7 @@ pub(super) fn encode(entry: &Entry<'_>, frame: &Frame, out: &mut Vec<u8>) {
             name,
             cells,
         } => {
-            put_named(out, 8, *organization, [*book, *number], name);
+            parts::put_named(out, 8, *organization, [*book, *number], name);
             put_number(out, cells.len() as u64);
             cells.iter().for_each(|cell| put_cell(out, cell));
         }
@@ -125,7 +125,7 @@ pub(super) fn encode(entry: &Entry<'_>, frame: &Frame, out: &mut Vec<u8>) {
             account,
             percent,
         } => {
-            head(out, 9, *organization);
+            parts::put_head(out, 9, *organization);
             put_number(out, (*book).into());
             parts::put_account(out, account);
             put_number(out, (*percent).into());
@@ -134,33 +134,14 @@ pub(super) fn encode(entry: &Entry<'_>, frame: &Frame, out: &mut Vec<u8>) {
     }
 }
 
-/// The kind and the organization.
-fn head(out: &mut Vec<u8>, kind: u8, organization: OrganizationId) {
-    out.push(kind);
-    parts::put_organization(out, organization);
-}
-
-fn put_named(
-    out: &mut Vec<u8>,
-    kind: u8,
-    organization: OrganizationId,
-    [book, number]: [u32; 2],
-    name: &str,
-) {
-    head(out, kind, organization);
-    put_number(out, book.into());
-    put_number(out, number.into());
-    put_text(out, name);
-}
-
 fn put_notice(out: &mut Vec<u8>, organization: OrganizationId, notice: &Notice) {
     match notice {
         Notice::Threshold { account, percent } => {
-            head(out, 3, organization);
+            parts::put_head(out, 3, organization);
             parts::put_account(out, account);
             put_number(out, (*percent).into());
         }
-        Notice::Extension => head(out, 4, organization),
+        Notice::Extension => parts::put_head(out, 4, organization),
     }
 }
 

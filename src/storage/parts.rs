@@ -58,6 +58,26 @@ pub(super) fn slot(reader: &mut Reader<'_>) -> Result<Slot, Garbled> {
     })
 }
 
+/// What a fact or an entry about an organization begins with: its kind, and the organization.
+pub(super) fn put_head(out: &mut Vec<u8>, kind: u8, organization: OrganizationId) {
+    out.push(kind);
+    put_organization(out, organization);
+}
+
+/// The same of a row in a book, with its name.
+pub(super) fn put_named(
+    out: &mut Vec<u8>,
+    kind: u8,
+    organization: OrganizationId,
+    [book, row]: [u32; 2],
+    name: &str,
+) {
+    put_head(out, kind, organization);
+    put_number(out, book.into());
+    put_number(out, row.into());
+    put_text(out, name);
+}
+
 /// An organization: the shard's byte, the index.
 pub(super) fn put_organization(out: &mut Vec<u8>, organization: OrganizationId) {
     out.push(organization.shard);

@@ -1,6 +1,6 @@
 //! Facts to bytes. On the way of every request: nothing is allocated if `out` has room.
 
-use crate::domain::fact::{Charged, Extended, Fact, Held, OrganizationId, Settled, Tag};
+use crate::domain::fact::{Charged, Extended, Fact, Held, Settled, Tag};
 use crate::storage::bytes::{put_number, put_signed, put_text, put_u64};
 use crate::storage::parts::{self, Frame, put_slot, put_time};
 use crate::storage::plan_code::PlanHash;
@@ -34,7 +34,7 @@ pub(in crate::storage) fn encode(fact: &Fact, frame: &Frame, plan: &PlanHash, ou
 fn put_rare(out: &mut Vec<u8>, fact: &Fact, frame: &Frame, hash: &PlanHash) {
     match fact {
         Fact::OrganizationNamed { organization, name } => {
-            head(out, 1, *organization);
+            parts::put_head(out, 1, *organization);
             put_text(out, name);
         }
         Fact::Planned { at, plan: _ } => {
@@ -49,14 +49,14 @@ fn put_rare(out: &mut Vec<u8>, fact: &Fact, frame: &Frame, hash: &PlanHash) {
             calendar,
             rolled_over,
         } => {
-            head(out, 3, *organization);
+            parts::put_head(out, 3, *organization);
             put_number(out, (*book).into());
             parts::put_span(out, *span, frame);
             parts::put_calendar(out, calendar, frame);
             put_number(out, *rolled_over);
         }
         Fact::EntitlementChanged { organization, at } => {
-            head(out, 4, *organization);
+            parts::put_head(out, 4, *organization);
             put_time(out, *at, frame.base);
         }
         Fact::EnvironmentNamed {
@@ -64,13 +64,13 @@ fn put_rare(out: &mut Vec<u8>, fact: &Fact, frame: &Frame, hash: &PlanHash) {
             book,
             environment: row,
             name,
-        } => put_named(out, 5, *organization, [*book, *row], name),
+        } => parts::put_named(out, 5, *organization, [*book, *row], name),
         Fact::UserNamed {
             organization,
             book,
             user: row,
             name,
-        } => put_named(out, 6, *organization, [*book, *row], name),
+        } => parts::put_named(out, 6, *organization, [*book, *row], name),
         Fact::Adjusted {
             place,
             credits,
@@ -89,7 +89,7 @@ fn put_rare(out: &mut Vec<u8>, fact: &Fact, frame: &Frame, hash: &PlanHash) {
             account,
             percent,
         } => {
-            head(out, 14, *organization);
+            parts::put_head(out, 14, *organization);
             put_number(out, (*book).into());
             parts::put_account(out, account);
             put_number(out, (*percent).into());
@@ -99,7 +99,7 @@ fn put_rare(out: &mut Vec<u8>, fact: &Fact, frame: &Frame, hash: &PlanHash) {
             book,
             extension,
         } => {
-            head(out, 15, *organization);
+            parts::put_head(out, 15, *organization);
             put_number(out, (*book).into());
             parts::put_extension(out, extension, frame);
         }
@@ -108,7 +108,7 @@ fn put_rare(out: &mut Vec<u8>, fact: &Fact, frame: &Frame, hash: &PlanHash) {
             user,
             period,
         } => {
-            head(out, 16, *organization);
+            parts::put_head(out, 16, *organization);
             put_text(out, user);
             parts::put_period(out, period, frame);
         }
@@ -116,7 +116,7 @@ fn put_rare(out: &mut Vec<u8>, fact: &Fact, frame: &Frame, hash: &PlanHash) {
             organization,
             count,
         } => {
-            head(out, 17, *organization);
+            parts::put_head(out, 17, *organization);
             put_number(out, (*count).into());
         }
         Fact::Resumed { at } => {
@@ -133,25 +133,6 @@ fn put_rare(out: &mut Vec<u8>, fact: &Fact, frame: &Frame, hash: &PlanHash) {
         | Fact::Charged(_)
         | Fact::Forgotten { .. } => {}
     }
-}
-
-/// The kind and the organization.
-fn head(out: &mut Vec<u8>, kind: u8, organization: OrganizationId) {
-    out.push(kind);
-    parts::put_organization(out, organization);
-}
-
-fn put_named(
-    out: &mut Vec<u8>,
-    kind: u8,
-    organization: OrganizationId,
-    [book, row]: [u32; 2],
-    name: &str,
-) {
-    head(out, kind, organization);
-    put_number(out, book.into());
-    put_number(out, row.into());
-    put_text(out, name);
 }
 
 /// A flag, if it is so.
