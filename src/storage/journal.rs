@@ -45,7 +45,7 @@ pub(super) struct Journal {
     pub(super) gate: Arc<Gate>,
     /// Wakes the thread that syncs.
     pub(super) to_sync: Bell,
-    /// Wakes the thread that makes room and takes snapshots.
+    /// Wakes the thread that makes room, and calls for snapshots.
     pub(super) to_keep: Bell,
     writer: Mutex<Writer>,
     /// Segments that hold records, the oldest first. A leaf inside the append lock.

@@ -53,7 +53,7 @@ impl Keeper {
                 make_room(&it, &bell, &closing)
             })?);
         }
-        let work = Snapshooter {
+        let work = Snapshotter {
             journal: Arc::clone(journal),
             snapshots: Arc::clone(snapshots),
             engine: Arc::clone(engine),
@@ -140,10 +140,10 @@ fn make_room(
 
 /// Whether the journal has grown to half of what it may.
 fn is_long(journal: &Journal) -> bool {
-    journal.bytes_written_since_snapshot() >= journal.options.journal_bytes_max / 2
+    journal.bytes_since_snapshot() >= journal.options.journal_bytes_max / 2
 }
 
-struct Snapshooter {
+struct Snapshotter {
     journal: Arc<Journal>,
     snapshots: Arc<Snapshots>,
     engine: Arc<Engine>,
@@ -152,7 +152,7 @@ struct Snapshooter {
     is_closing: Arc<AtomicBool>,
 }
 
-impl Snapshooter {
+impl Snapshotter {
     /// Takes snapshots at the interval, and when the journal has grown to half of what it may.
     fn run(&self) -> Result<(), StorageError> {
         let options = &self.journal.options;

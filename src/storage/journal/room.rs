@@ -76,6 +76,10 @@ impl Room {
         free >= needed
     }
 
+    fn bytes_free(&self) -> u64 {
+        self.slots_free.load(Ordering::Relaxed) * SLOT_BYTES as u64
+    }
+
     fn segment_slots(&self) -> u64 {
         self.segment_bytes / SLOT_BYTES as u64
     }
@@ -108,8 +112,8 @@ impl Journal {
     fn prepare_while(&self, is_scarce: impl Fn(&Room) -> bool) -> Result<bool, StorageError> {
         self.check()?;
         while self.keeps_records() && is_scarce(&self.room) {
-            let bytes = self.bytes_since_snapshot() + self.room.segment_bytes;
-            if bytes > self.options.journal_bytes_max {
+            let bytes = self.bytes_since_snapshot() + self.room.bytes_free();
+            if bytes + self.room.segment_bytes > self.options.journal_bytes_max {
                 return Ok(false);
             }
             let spare = self.recycle();
@@ -124,19 +128,10 @@ impl Journal {
         Ok(true)
     }
 
-    /// Bytes of the journal that the newest snapshot does not make superfluous, prepared ones included.
+    /// Bytes that were written since the newest snapshot began.
     pub(in crate::storage) fn bytes_since_snapshot(&self) -> u64 {
         let begin = self.snapshot_begin.load(Ordering::Acquire);
-        let written = self.appended().saturating_sub(begin);
-        let free = self.room.slots_free.load(Ordering::Relaxed);
-        (written + free) * SLOT_BYTES as u64
-    }
-
-    /// Bytes that were written since the newest snapshot began.
-    pub(in crate::storage) fn bytes_written_since_snapshot(&self) -> u64 {
-        let begin = self.snapshot_begin.load(Ordering::Acquire);
-        let written = self.appended().saturating_sub(begin);
-        written * SLOT_BYTES as u64
+        self.appended().saturating_sub(begin) * SLOT_BYTES as u64
     }
 
     /// A snapshot that began here is whole, and what ends at or before `from` is needed by none any more.
