@@ -275,6 +275,7 @@ fn hand_over(mut stream: AnyStream, entrances: &[Entrance]) {
         );
         return;
     }
+    let mut is_stuck = false;
     for (_, entrance) in by_load {
         let accepted = Accepted {
             stream,
@@ -282,12 +283,17 @@ fn hand_over(mut stream: AnyStream, entrances: &[Entrance]) {
         };
         match entrance.accepted.try_send(accepted) {
             Ok(()) => return,
-            Err(
-                mpsc::error::TrySendError::Full(back) | mpsc::error::TrySendError::Closed(back),
-            ) => {
+            Err(mpsc::error::TrySendError::Full(back)) => {
+                is_stuck = true;
                 stream = back.stream;
             }
+            // Its thread has ended: while draining it may know of the end before we do; otherwise it said why itself.
+            Err(mpsc::error::TrySendError::Closed(back)) => stream = back.stream,
         }
     }
-    tracing::error!("a connection is refused: no data-plane thread takes it");
+    if is_stuck {
+        tracing::error!("a connection is refused: no data-plane thread takes it");
+    } else {
+        tracing::info!("a connection is refused: the data plane has ended");
+    }
 }
