@@ -243,11 +243,16 @@ async fn until_told(
 fn tell(engine: &Engine) {
     for (organization, notice) in engine.take_notices() {
         match notice {
-            Notice::Threshold { account, percent } => {
+            Notice::Threshold {
+                account, percent, ..
+            } => {
                 let account = account.to_string();
                 tracing::warn!(%organization, account, percent, "a threshold is reached");
             }
-            Notice::Extension => tracing::warn!(%organization, "an extension was requested"),
+            Notice::Extension { .. } => {
+                tracing::warn!(%organization, "an extension was requested");
+            }
+            Notice::CycleClosed { .. } | Notice::Audit(_) => {}
         }
     }
 }

@@ -8,6 +8,7 @@ pub mod cycle;
 pub mod fact;
 pub mod names;
 pub mod nearest;
+pub mod notice;
 pub mod plan;
 pub mod rates;
 pub mod route;

@@ -37,6 +37,7 @@ mod seat;
 mod settle;
 mod shard;
 mod slab;
+pub mod usage;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -3,8 +3,11 @@
 
 use std::sync::Arc;
 
+use chrono::NaiveDate;
+
 use super::account::Account;
 use super::cycle::{Calendar, CycleSpan};
+use super::notice::Audit;
 use super::plan::Plan;
 use super::rates::{Class, Rate};
 use super::time::{Now, Timestamp};
@@ -32,6 +35,8 @@ pub struct Place {
     pub environment: u32,
     /// The user's row in the book.
     pub user: u32,
+    /// What the work is called in usage rows: a label of the book, counted from 1; 0 is no product, model and operation.
+    pub label: u32,
 }
 
 /// Where a hold or a settled request is remembered.
@@ -67,6 +72,8 @@ pub struct TrialPeriod {
     pub until: Timestamp,
     /// How much it gives.
     pub credits: u64,
+    /// The caller's id: the same request again is the same period.
+    pub id: Option<Id>,
 }
 
 /// An extension that was requested (section 3).
@@ -78,6 +85,19 @@ pub struct Extension {
     pub usable: Timestamp,
     /// How much it adds.
     pub credits: u64,
+    /// The caller's id: the same request again is the same extension.
+    pub id: Option<Id>,
+}
+
+/// How work is called in usage rows; an empty text is none.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Label {
+    /// The product.
+    pub product: Box<str>,
+    /// The model.
+    pub model: Box<str>,
+    /// The operation.
+    pub operation: Box<str>,
 }
 
 /// A hold, as it was opened.
@@ -120,6 +140,8 @@ pub struct Settled {
     pub at: Timestamp,
     /// The payer's share of the extension from now on.
     pub share: u64,
+    /// The label of the usage row in which it is booked, where that is not the hold's: there were too many rows.
+    pub label: Option<u32>,
 }
 
 /// A charge.
@@ -217,6 +239,40 @@ pub enum Fact {
         /// The name.
         name: Box<str>,
     },
+    /// A book got a label: how the work of some requests is called in usage rows.
+    Labelled {
+        /// Whose.
+        organization: OrganizationId,
+        /// Which book.
+        book: u32,
+        /// The label, counted from 1.
+        label: u32,
+        /// How the work is called.
+        names: Box<Label>,
+    },
+    /// A day of usage rows began in a book, with its first row.
+    DayOpened {
+        /// Whose.
+        organization: OrganizationId,
+        /// The book in which its rows count.
+        book: u32,
+        /// Counted from the organization's first.
+        day: u32,
+        /// The local day. The same may come several times: rows add up.
+        date: NaiveDate,
+    },
+    /// The open days of an organization ended: their rows change no more.
+    DaysClosed {
+        /// Whose.
+        organization: OrganizationId,
+    },
+    /// Closed days stand in files; their rows leave the memory.
+    DaysFiled {
+        /// Whose.
+        organization: OrganizationId,
+        /// All days before this one.
+        before: u32,
+    },
     /// A hold was opened.
     Held(Held),
     /// A hold was extended.
@@ -244,8 +300,12 @@ pub enum Fact {
         credits: i64,
         /// Why.
         reason: Box<str>,
+        /// When, in steady time.
+        at: Timestamp,
         /// The payer's share of the extension from now on.
         share: u64,
+        /// Names it, if the caller gave an id.
+        tag: Option<Tag>,
     },
     /// A threshold fired: once per threshold, account and cycle.
     Crossed {
@@ -257,6 +317,12 @@ pub enum Fact {
         account: Account,
         /// The mark.
         percent: u32,
+        /// The wall clock.
+        at: Timestamp,
+        /// What the account had used.
+        used: u64,
+        /// Of how much.
+        limit: u64,
     },
     /// An extension was requested.
     ExtensionRequested {
@@ -266,6 +332,8 @@ pub enum Fact {
         book: u32,
         /// The request.
         extension: Extension,
+        /// Who asked for it; empty if nobody said.
+        by: Box<str>,
     },
     /// A user's trial started or was renewed.
     TrialStarted {
@@ -275,6 +343,13 @@ pub enum Fact {
         user: Box<str>,
         /// The new period.
         period: TrialPeriod,
+    },
+    /// Somebody changed something: what the audit log says of it.
+    Audited {
+        /// In whose queue it waits for the log.
+        organization: OrganizationId,
+        /// Who, what, and why.
+        audit: Box<Audit>,
     },
     /// The oldest notices of an organization were taken by whoever delivers them.
     Told {
@@ -307,6 +382,11 @@ impl Fact {
             | Self::EntitlementChanged { organization, .. }
             | Self::EnvironmentNamed { organization, .. }
             | Self::UserNamed { organization, .. }
+            | Self::Labelled { organization, .. }
+            | Self::DayOpened { organization, .. }
+            | Self::DaysClosed { organization }
+            | Self::DaysFiled { organization, .. }
+            | Self::Audited { organization, .. }
             | Self::Crossed { organization, .. }
             | Self::ExtensionRequested { organization, .. }
             | Self::TrialStarted { organization, .. }

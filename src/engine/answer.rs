@@ -1,7 +1,5 @@
 //! What the engine answers. A denial is an answer; an error is a request that cannot be done.
 
-use std::fmt;
-
 use crate::domain::credits::Credits;
 use crate::domain::plan::ChangeRefused;
 use crate::domain::rates::RateError;
@@ -13,6 +11,7 @@ use super::recorder::Receipt;
 
 pub use crate::domain::account::Account;
 pub use crate::domain::charge::Reason;
+pub use crate::domain::notice::Notice;
 
 /// How the account that binds most stands. Small: it is on every answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -189,29 +188,6 @@ impl Sources {
     /// Contracts, add-ons and licences.
     pub fn purchased(&self) -> u64 {
         self.contract + self.add_on + self.license
-    }
-}
-
-/// What fired since it was last asked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Notice {
-    /// A mark was reached.
-    Threshold {
-        /// The account.
-        account: Account,
-        /// The mark in percent.
-        percent: u32,
-    },
-    /// An extension was requested.
-    Extension,
-}
-
-impl fmt::Display for Notice {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Threshold { account, percent } => write!(f, "{account} {percent}"),
-            Self::Extension => f.write_str("extension"),
-        }
     }
 }
 

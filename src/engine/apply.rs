@@ -101,28 +101,52 @@ impl Shard {
                 book,
                 account,
                 percent,
+                at,
+                used,
+                limit,
             } => self.with(*organization, |it| {
-                if let Some(book) = it.book_mut(*book)
-                    && !sabotage::is(Fault::FireTwice)
-                {
+                let Some(book) = it.book_mut(*book) else {
+                    return;
+                };
+                if !sabotage::is(Fault::FireTwice) {
                     book.fire(account, *percent);
                 }
+                let cycle = book.span;
                 it.notices.push(Notice::Threshold {
                     account: account.clone(),
                     percent: *percent,
+                    at: *at,
+                    used: *used,
+                    limit: *limit,
+                    cycle,
                 });
             }),
             Fact::ExtensionRequested {
                 organization,
                 book,
                 extension,
+                by,
             } => self.with(*organization, |it| {
-                if let Some(book) = it.book_mut(*book) {
-                    book.extensions.push(*extension);
-                }
+                let Some(book) = it.book_mut(*book) else {
+                    return;
+                };
+                book.extensions.push(*extension);
+                let cycle = book.span;
                 it.extension_requests.push(extension.requested);
-                it.notices.push(Notice::Extension);
+                it.notices.push(Notice::Extension {
+                    at: extension.requested,
+                    usable: extension.usable,
+                    credits: extension.credits,
+                    by: by.clone(),
+                    cycle,
+                });
             }),
+            // Usage rows (usage.rs) and the audit log.
+            Fact::Labelled { .. }
+            | Fact::DayOpened { .. }
+            | Fact::DaysClosed { .. }
+            | Fact::DaysFiled { .. }
+            | Fact::Audited { .. } => {}
             Fact::TrialStarted {
                 organization,
                 user,

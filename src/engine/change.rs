@@ -51,9 +51,9 @@ impl Engine {
                     )));
                 }
             }
-            let extension = Extension { requested: now, usable, credits: terms.credits.get() };
+            let extension = Extension { requested: now, usable, credits: terms.credits.get(), id: None };
             let number = book.number;
-            desk.shard.happen(Fact::ExtensionRequested { organization: id, book: number, extension });
+            desk.shard.happen(Fact::ExtensionRequested { organization: id, book: number, extension, by: "".into() });
             Ok(usable)
         })?;
         Ok(usable)
@@ -124,7 +124,7 @@ impl Engine {
             let terms = &found.plan.trial;
             allow(found, now, terms.renewals)?;
             let until = now.plus(DAY.saturating_mul(terms.days));
-            let period = TrialPeriod { from: now, until, credits: terms.credits.get() };
+            let period = TrialPeriod { from: now, until, credits: terms.credits.get(), id: None };
             desk.shard.happen(Fact::TrialStarted { organization: id, user: user.as_str().into(), period });
             Ok(until)
         })?;
@@ -255,12 +255,15 @@ impl Desk<'_> {
             book,
             environment,
             user,
+            label: 0,
         };
         self.shard.happen(Fact::Adjusted {
             place,
             credits,
             reason: reason.into(),
+            at: self.now.steady,
             share,
+            tag: None,
         });
         self.cross(&place);
         Ok(())
@@ -281,7 +284,7 @@ impl Shard {
         };
         if at < book.span.end {
             self.happen(Fact::EntitlementChanged { organization, at });
-            self.cross_all(organization);
+            self.cross_all(organization, at);
             return;
         }
         let closing = book.timeline.at(book.span.end.just_before());

@@ -140,6 +140,7 @@ impl OrganizationHead {
             name,
             plan: self.plan.as_ref(),
             extension_requests: &self.extension_requests,
+            days_filed: 0,
         }
     }
 }

@@ -3,6 +3,7 @@
 use crate::domain::account::Account;
 use crate::domain::fact::{Fact, OrganizationId, Place};
 use crate::domain::threshold::reached;
+use crate::domain::time::Timestamp;
 
 use super::book::Book;
 use super::cell::{EnvironmentRow, UserRow};
@@ -10,27 +11,31 @@ use super::desk::Desk;
 use super::marks::{environment_percents, user_percents};
 use super::shard::Shard;
 
+/// An account, the mark that it has reached, what it has used, and its limit.
+type Crossing = (Account, u32, u64, u64);
+
 impl Desk<'_> {
     /// Fires what a commit in this cell has reached.
     pub(super) fn cross(&mut self, place: &Place) {
-        self.shard.cross(place);
+        let at = self.now.wall;
+        self.shard.cross(place, at);
     }
 }
 
 impl Shard {
     /// Fires what a commit in this cell has reached: the user's, the environment's or the pool's, the organization's.
-    pub(super) fn cross(&mut self, place: &Place) {
+    pub(super) fn cross(&mut self, place: &Place, at: Timestamp) {
         let organization = self.organizations.get(place.organization.index as usize);
         let Some(book) = organization.and_then(|it| it.book(place.book)) else {
             return;
         };
         if let Some(reached) = book.reached_at(place) {
-            self.fire(place.organization, place.book, reached);
+            self.fire(place.organization, place.book, reached, at);
         }
     }
 
     /// Fires what a change of the plan or the entitlement has reached, on any account of the present cycle.
-    pub(super) fn cross_all(&mut self, id: OrganizationId) {
+    pub(super) fn cross_all(&mut self, id: OrganizationId, at: Timestamp) {
         let organization = self.organizations.get(id.index as usize);
         let Some(book) = organization.and_then(|it| it.present()) else {
             return;
@@ -51,17 +56,26 @@ impl Shard {
             book.collect_environment(row, &mut crossed);
         }
         book.collect_common(true, &mut crossed);
-        self.fire(id, number, crossed);
+        self.fire(id, number, crossed, at);
     }
 
-    fn fire(&mut self, organization: OrganizationId, book: u32, mut crossed: Vec<(Account, u32)>) {
+    fn fire(
+        &mut self,
+        organization: OrganizationId,
+        book: u32,
+        mut crossed: Vec<Crossing>,
+        at: Timestamp,
+    ) {
         crossed.sort();
-        for (account, percent) in crossed {
+        for (account, percent, used, limit) in crossed {
             self.happen(Fact::Crossed {
                 organization,
                 book,
                 account,
                 percent,
+                at,
+                used,
+                limit,
             });
         }
     }
@@ -69,7 +83,7 @@ impl Shard {
 
 impl Book {
     /// What the accounts of a cell have reached and not fired; `None` almost always.
-    fn reached_at(&self, place: &Place) -> Option<Vec<(Account, u32)>> {
+    fn reached_at(&self, place: &Place) -> Option<Vec<Crossing>> {
         let user = self.users.get(place.user)?;
         let environment = self.environments.get(place.environment)?;
         let is_pool = environment.allocation == 0;
@@ -87,7 +101,7 @@ impl Book {
         Some(crossed)
     }
 
-    fn collect_user(&self, row: &UserRow, crossed: &mut Vec<(Account, u32)>) {
+    fn collect_user(&self, row: &UserRow, crossed: &mut Vec<Crossing>) {
         if let Some((limit, _)) = row.limit {
             let account = Account::User(row.name.clone());
             self.collect(
@@ -100,7 +114,7 @@ impl Book {
         }
     }
 
-    fn collect_environment(&self, row: &EnvironmentRow, crossed: &mut Vec<(Account, u32)>) {
+    fn collect_environment(&self, row: &EnvironmentRow, crossed: &mut Vec<Crossing>) {
         if row.allocation > 0 {
             let account = Account::Environment(row.name.clone());
             let percents = environment_percents(&self.plan, &row.name);
@@ -108,7 +122,7 @@ impl Book {
         }
     }
 
-    fn collect_common(&self, with_pool: bool, crossed: &mut Vec<(Account, u32)>) {
+    fn collect_common(&self, with_pool: bool, crossed: &mut Vec<Crossing>) {
         let percents = &self.plan.thresholds.0;
         if with_pool && self.has_set_asides() {
             let (used, limit) = (self.totals.pool_used, self.figures.pool_base);
@@ -129,7 +143,7 @@ impl Book {
         used: u64,
         limit: u64,
         percents: &[u32],
-        crossed: &mut Vec<(Account, u32)>,
+        crossed: &mut Vec<Crossing>,
     ) {
         for &percent in percents
             .iter()
@@ -137,7 +151,7 @@ impl Book {
         {
             let mark = (account.clone(), percent);
             if !self.fired.contains(&mark) {
-                crossed.push(mark);
+                crossed.push((mark.0, percent, used, limit));
             }
         }
     }

@@ -2,18 +2,21 @@
 
 use std::sync::Arc;
 
+use chrono::NaiveDate;
+
 use crate::domain::account::Account;
 use crate::domain::cycle::{Calendar, CycleSpan};
-use crate::domain::fact::{Extension, OrganizationId, Slot};
+use crate::domain::fact::{Extension, Label, OrganizationId, Slot};
 use crate::domain::plan::{OrganizationPlan, Step};
 use crate::domain::time::Timestamp;
 
-pub use super::answer::Notice;
+pub use crate::domain::notice::Notice;
 pub use super::book::Figures;
 pub use super::cell::Cell;
 pub use super::holds::{Row, State};
 pub(crate) use super::holds::{id_of, slot_of};
 pub use super::organization::Period;
+pub use super::usage::UsageRow;
 
 /// An entry. They come in an order in which each finds what it refers to.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,6 +40,8 @@ pub enum Entry<'a> {
         plan: Option<&'a Arc<OrganizationPlan>>,
         /// When extensions were requested in the last year.
         extension_requests: &'a [Timestamp],
+        /// Days of usage rows before this one stand in files.
+        days_filed: u32,
     },
     /// A notice that nobody has taken yet, the oldest first.
     Notice {
@@ -94,6 +99,41 @@ pub enum Entry<'a> {
         account: &'a Account,
         /// The mark.
         percent: u32,
+    },
+    /// How the work of some requests of a book is called.
+    Label {
+        /// Whose.
+        organization: OrganizationId,
+        /// The book.
+        book: u32,
+        /// The label, counted from 1.
+        number: u32,
+        /// How it is called.
+        names: &'a Label,
+    },
+    /// A day of usage rows that stands in no file yet; the oldest first, its rows follow.
+    Day {
+        /// Whose.
+        organization: OrganizationId,
+        /// Consecutive.
+        number: u32,
+        /// The book in which its rows count.
+        book: u32,
+        /// The local day.
+        date: NaiveDate,
+        /// Whether its rows change no more.
+        is_closed: bool,
+    },
+    /// A usage row of a day.
+    Usage {
+        /// Whose.
+        organization: OrganizationId,
+        /// The day.
+        day: u32,
+        /// The row.
+        number: u32,
+        /// What was used, and by whom.
+        row: &'a UsageRow,
     },
     /// A hold or a settled request.
     Remembered {

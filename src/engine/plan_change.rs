@@ -134,7 +134,7 @@ impl Shard {
                     at: now,
                 });
             }
-            self.cross_all(organization);
+            self.cross_all(organization, now);
         }
     }
 }

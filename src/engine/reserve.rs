@@ -258,6 +258,7 @@ impl Desk<'_> {
             book,
             environment,
             user,
+            label: 0,
         })
     }
 

@@ -58,7 +58,10 @@ impl Engine {
             | Entry::Trial { organization, .. }
             | Entry::Environment { organization, .. }
             | Entry::User { organization, .. }
-            | Entry::Fired { organization, .. } => organization.shard,
+            | Entry::Fired { organization, .. }
+            | Entry::Label { organization, .. }
+            | Entry::Day { organization, .. }
+            | Entry::Usage { organization, .. } => organization.shard,
             Entry::Book(book) => book.organization.shard,
             Entry::Remembered { slot, .. } => slot.shard,
         };
@@ -122,6 +125,7 @@ impl Shard {
                 name,
                 plan: own,
                 extension_requests,
+                days_filed: _,
             } => {
                 let planned = plan.organizations.get(name);
                 let mut restored = self.restore_organization(organization, name, planned, own)?;
@@ -130,6 +134,7 @@ impl Shard {
                 self.organizations.push(restored);
                 Ok(())
             }
+            Entry::Label { .. } | Entry::Day { .. } | Entry::Usage { .. } => Ok(()),
             Entry::Notice {
                 organization,
                 notice,

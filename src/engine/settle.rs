@@ -61,6 +61,7 @@ impl Engine {
                         late,
                         at,
                         share,
+                        label: None,
                     };
                     desk.shard.happen(Fact::Released(settled));
                 }
@@ -182,6 +183,7 @@ impl Desk<'_> {
             late,
             at,
             share,
+            label: None,
         };
         self.shard.happen(Fact::Committed(settled));
         self.cross(&place);

@@ -3,14 +3,17 @@
 //!
 //! ```text
 //!  1 Shard         shard sequence horizon
-//!  2 Organization  organization flags [plan] name, count and times of extension requests
-//!  3 Notice        organization account percent         4 Notice of an extension   organization
+//!  2 Organization  organization flags [plan] name, count and times of extension requests, days filed
+//!  3 Notice        organization notice
 //!  5 Trial         organization number user, count and periods
 //!  6 Book          organization flags number span calendar [plan] steps next_step rolled_over extensions figures share
 //!  7 Environment   organization book number name share
 //!  8 User          organization book number name, count and cells
 //!  9 Fired         organization book account percent
 //! 10 Remembered    flags slot state place ... (entry_code/row.rs)
+//! 11 Label         organization book number names
+//! 12 Day           organization number book date is_closed
+//! 13 Usage         organization day number environment user label credits
 //! ```
 //!
 //! An organization's part of a plan is JSON (`plan_code.rs`), and there only where it is not that of the plan in force.
@@ -20,12 +23,11 @@ mod row;
 
 use std::sync::Arc;
 
-use crate::domain::fact::OrganizationId;
 use crate::domain::plan::OrganizationPlan;
 use crate::domain::time::Timestamp;
-use crate::engine::entry::{Cell, Entry, Misfit, Notice, Period};
+use crate::engine::entry::{Cell, Entry, Misfit, Period, UsageRow};
 
-use super::bytes::{Garbled, Problem, Reader, put_bytes, put_number, put_text};
+use super::bytes::{Garbled, Problem, Reader, put_bytes, put_number, put_signed, put_text};
 use super::parts::{self, Frame, put_time, time};
 use super::plan_code;
 
@@ -65,6 +67,7 @@ pub(super) fn encode(entry: &Entry<'_>, frame: &Frame, out: &mut Vec<u8>) {
             name,
             plan,
             extension_requests,
+            days_filed,
         } => {
             parts::put_head(out, 2, *organization);
             put_plan(out, *plan);
@@ -73,11 +76,15 @@ pub(super) fn encode(entry: &Entry<'_>, frame: &Frame, out: &mut Vec<u8>) {
             for request in *extension_requests {
                 put_time(out, *request, frame.base);
             }
+            put_number(out, (*days_filed).into());
         }
         Entry::Notice {
             organization,
             notice,
-        } => put_notice(out, *organization, notice),
+        } => {
+            parts::put_head(out, 3, *organization);
+            parts::put_notice(out, notice, frame);
+        }
         Entry::Trial {
             organization,
             number,
@@ -131,17 +138,48 @@ pub(super) fn encode(entry: &Entry<'_>, frame: &Frame, out: &mut Vec<u8>) {
             put_number(out, (*percent).into());
         }
         Entry::Remembered { slot, row } => row::put(out, *slot, row, frame),
-    }
-}
-
-fn put_notice(out: &mut Vec<u8>, organization: OrganizationId, notice: &Notice) {
-    match notice {
-        Notice::Threshold { account, percent } => {
-            parts::put_head(out, 3, organization);
-            parts::put_account(out, account);
-            put_number(out, (*percent).into());
+        Entry::Label {
+            organization,
+            book,
+            number,
+            names,
+        } => {
+            parts::put_head(out, 11, *organization);
+            put_number(out, (*book).into());
+            put_number(out, (*number).into());
+            parts::put_label(out, names);
         }
-        Notice::Extension => parts::put_head(out, 4, organization),
+        Entry::Day {
+            organization,
+            number,
+            book,
+            date,
+            is_closed,
+        } => {
+            parts::put_head(out, 12, *organization);
+            put_number(out, (*number).into());
+            put_number(out, (*book).into());
+            parts::put_date(out, *date);
+            out.push(u8::from(*is_closed));
+        }
+        Entry::Usage {
+            organization,
+            day,
+            number,
+            row,
+        } => {
+            parts::put_head(out, 13, *organization);
+            let UsageRow {
+                environment,
+                user,
+                label,
+                credits,
+            } = **row;
+            for part in [*day, *number, environment, user, label] {
+                put_number(out, part.into());
+            }
+            put_signed(out, credits);
+        }
     }
 }
 
@@ -217,7 +255,7 @@ pub(super) fn decode(
                 let (slot, row) = row::read(&mut reader, frame)?;
                 each(Entry::Remembered { slot, row: &row })?;
             }
-            kind @ 2..=9 => of_organization(&mut reader, kind, frame, scratch, each)?,
+            kind @ (2..=3 | 5..=9 | 11..=13) => of_organization(&mut reader, kind, frame, scratch, each)?,
             kind => return Err(begin.garbled(Problem::Kind("entry", kind)).into()),
         }
     }
@@ -245,22 +283,41 @@ fn of_organization(
                 name,
                 plan: plan.as_ref(),
                 extension_requests: &scratch.times,
+                days_filed: reader.narrow("a day")?,
             })?;
         }
-        3 | 4 => {
-            let notice = if kind == 3 {
-                Notice::Threshold {
-                    account: parts::account(reader)?,
-                    percent: reader.narrow("a percentage")?,
-                }
-            } else {
-                Notice::Extension
-            };
-            each(Entry::Notice {
-                organization,
-                notice: &notice,
-            })?;
-        }
+        3 => each(Entry::Notice {
+            organization,
+            notice: &parts::notice(reader, frame)?,
+        })?,
+        11 => each(Entry::Label {
+            organization,
+            book: reader.narrow("a book")?,
+            number: reader.narrow("a label")?,
+            names: &parts::label(reader)?,
+        })?,
+        12 => each(Entry::Day {
+            organization,
+            number: reader.narrow("a day")?,
+            book: reader.narrow("a book")?,
+            date: parts::date(reader)?,
+            is_closed: match reader.byte()? {
+                0 => false,
+                1 => true,
+                other => return Err(reader.garbled(Problem::Kind("flags", other)).into()),
+            },
+        })?,
+        13 => each(Entry::Usage {
+            organization,
+            day: reader.narrow("a day")?,
+            number: reader.narrow("a row")?,
+            row: &UsageRow {
+                environment: reader.narrow("an environment")?,
+                user: reader.narrow("a user")?,
+                label: reader.narrow("a label")?,
+                credits: reader.signed()?,
+            },
+        })?,
         5 => {
             let number = reader.narrow("a trial")?;
             let user = reader.text()?;

@@ -5,13 +5,15 @@
 //!  1 OrganizationNamed  organization name            10 Released            like Committed
 //!  2 Planned            at hash                      11 Expired             shard+slot at share
 //!  3 CycleOpened        organization book span ...   12 Charged             flags shard place amount at ...
-//!  4 EntitlementChanged organization at              13 Adjusted            shard place credits reason share
+//!  4 EntitlementChanged organization at              13 Adjusted            flags shard place ...
 //!  5 EnvironmentNamed   organization book row name   14 Crossed             organization book account percent
 //!  6 UserNamed          organization book row name   15 ExtensionRequested  organization book extension
 //!  7 Held               flags slot place amount ...  16 TrialStarted        organization user period
 //!  8 Extended           flags slot additional ...    17 Told                organization count
 //!  9 Committed          flags slot committed ...     18 Resumed             wall steady
-//!                                                    19 Forgotten           shard count
+//! 19 Forgotten          shard count                  20 Labelled            organization book label names
+//! 21 DayOpened          organization book day date   22 DaysClosed          organization
+//! 23 DaysFiled          organization before          24 Audited             organization at, texts
 //! ```
 //!
 //! Facts of requests have a byte of flags for what is usually absent. An id that follows from its slot and the frame is
@@ -43,6 +45,8 @@ const RATE: u8 = 1 << 5;
 const OVERRUN: u8 = 1 << 5;
 /// Of a charge and of an extension: it is remembered.
 const TAG: u8 = 1 << 6;
+/// Of a commit: the label stands there, because it is not the hold's.
+const LABEL: u8 = 1;
 /// Of a commit: the hold had expired.
 const LATE: u8 = 1 << 6;
 /// Of a hold: its class stands in the highest two bits.

@@ -1,9 +1,12 @@
 //! What facts and entries are made of, as bytes. The order of the bytes of each is its function's order, and stays.
 
+use chrono::{Datelike, NaiveDate};
+
 use crate::domain::account::Account;
 use crate::domain::credits::Credits;
 use crate::domain::cycle::{Calendar, CycleSpan, Rule};
-use crate::domain::fact::{Extension, Id, OrganizationId, Place, Slot, TrialPeriod};
+use crate::domain::fact::{Extension, Id, Label, OrganizationId, Place, Slot, TrialPeriod};
+use crate::domain::notice::{Audit, Notice};
 use crate::domain::rates::{Class, Rate};
 use crate::domain::time::Timestamp;
 use crate::engine::entry::{id_of, slot_of};
@@ -91,13 +94,14 @@ pub(super) fn organization(reader: &mut Reader<'_>) -> Result<OrganizationId, Ga
     })
 }
 
-/// A place without its shard: organization, book, environment, user.
+/// A place without its shard: organization, book, environment, user, label.
 #[inline]
 pub(super) fn put_place(out: &mut Vec<u8>, place: &Place) {
     put_number(out, place.organization.index.into());
     put_number(out, place.book.into());
     put_number(out, place.environment.into());
     put_number(out, place.user.into());
+    put_number(out, place.label.into());
 }
 
 #[inline]
@@ -110,6 +114,7 @@ pub(super) fn place(reader: &mut Reader<'_>, shard: u8) -> Result<Place, Garbled
         book: reader.narrow("a book")?,
         environment: reader.narrow("an environment")?,
         user: reader.narrow("a user")?,
+        label: reader.narrow("a label")?,
     })
 }
 
@@ -213,11 +218,170 @@ pub(super) fn account(reader: &mut Reader<'_>) -> Result<Account, Garbled> {
     }
 }
 
-/// An extension: when requested, how much later usable, credits.
+/// An extension: when requested, how much later usable, credits, the id if there is one.
 pub(super) fn put_extension(out: &mut Vec<u8>, extension: &Extension, frame: &Frame) {
     put_time(out, extension.requested, frame.base);
     put_time(out, extension.usable, extension.requested);
     put_number(out, extension.credits);
+    put_id(out, extension.id.as_ref());
+}
+
+/// Whether there is an id, and the id.
+pub(super) fn put_id(out: &mut Vec<u8>, id: Option<&Id>) {
+    out.push(u8::from(id.is_some()));
+    if let Some(id) = id {
+        out.extend_from_slice(id);
+    }
+}
+
+pub(super) fn id(reader: &mut Reader<'_>) -> Result<Option<Id>, Garbled> {
+    match reader.byte()? {
+        0 => Ok(None),
+        1 => reader.array().map(Some),
+        other => Err(reader.garbled(Problem::Kind("flags", other))),
+    }
+}
+
+/// A local day, counted from the first of the year 1.
+pub(super) fn put_date(out: &mut Vec<u8>, date: NaiveDate) {
+    put_signed(out, date.num_days_from_ce().into());
+}
+
+pub(super) fn date(reader: &mut Reader<'_>) -> Result<NaiveDate, Garbled> {
+    let days = i32::try_from(reader.signed()?).ok();
+    let date = days.and_then(NaiveDate::from_num_days_from_ce_opt);
+    date.ok_or_else(|| reader.garbled(Problem::Range("a date")))
+}
+
+/// A label: product, model, operation.
+pub(super) fn put_label(out: &mut Vec<u8>, label: &Label) {
+    for name in [&label.product, &label.model, &label.operation] {
+        put_text(out, name);
+    }
+}
+
+pub(super) fn label(reader: &mut Reader<'_>) -> Result<Label, Garbled> {
+    Ok(Label {
+        product: reader.text()?.into(),
+        model: reader.text()?.into(),
+        operation: reader.text()?.into(),
+    })
+}
+
+/// A notice: 1 threshold, 2 extension, 3 cycle closed, 4 audit; then what it says.
+pub(super) fn put_notice(out: &mut Vec<u8>, notice: &Notice, frame: &Frame) {
+    match notice {
+        Notice::Threshold {
+            account,
+            percent,
+            at,
+            used,
+            limit,
+            cycle,
+        } => {
+            out.push(1);
+            put_account(out, account);
+            put_number(out, (*percent).into());
+            put_time(out, *at, frame.base);
+            put_number(out, *used);
+            put_number(out, *limit);
+            put_span(out, *cycle, frame);
+        }
+        Notice::Extension {
+            at,
+            usable,
+            credits,
+            by,
+            cycle,
+        } => {
+            out.push(2);
+            put_time(out, *at, frame.base);
+            put_time(out, *usable, *at);
+            put_number(out, *credits);
+            put_text(out, by);
+            put_span(out, *cycle, frame);
+        }
+        Notice::CycleClosed {
+            cycle,
+            used,
+            trial_used,
+            entitlement,
+            rolled_over,
+        } => {
+            out.push(3);
+            put_span(out, *cycle, frame);
+            for credits in [used, trial_used, entitlement, rolled_over] {
+                put_number(out, *credits);
+            }
+        }
+        Notice::Audit(audit) => {
+            out.push(4);
+            put_audit(out, audit, frame);
+        }
+    }
+}
+
+pub(super) fn notice(reader: &mut Reader<'_>, frame: &Frame) -> Result<Notice, Garbled> {
+    Ok(match reader.byte()? {
+        1 => Notice::Threshold {
+            account: account(reader)?,
+            percent: reader.narrow("a percentage")?,
+            at: time(reader, frame.base)?,
+            used: reader.number()?,
+            limit: reader.number()?,
+            cycle: span(reader, frame)?,
+        },
+        2 => {
+            let at = time(reader, frame.base)?;
+            Notice::Extension {
+                at,
+                usable: time(reader, at)?,
+                credits: reader.number()?,
+                by: reader.text()?.into(),
+                cycle: span(reader, frame)?,
+            }
+        }
+        3 => Notice::CycleClosed {
+            cycle: span(reader, frame)?,
+            used: reader.number()?,
+            trial_used: reader.number()?,
+            entitlement: reader.number()?,
+            rolled_over: reader.number()?,
+        },
+        4 => Notice::Audit(Box::new(audit(reader, frame)?)),
+        other => return Err(reader.garbled(Problem::Kind("notice", other))),
+    })
+}
+
+/// An audit entry: when, then its texts.
+pub(super) fn put_audit(out: &mut Vec<u8>, audit: &Audit, frame: &Frame) {
+    let Audit {
+        at,
+        who,
+        action,
+        organization,
+        target,
+        before,
+        after,
+        why,
+    } = audit;
+    put_time(out, *at, frame.base);
+    for text in [who, action, organization, target, before, after, why] {
+        put_text(out, text);
+    }
+}
+
+pub(super) fn audit(reader: &mut Reader<'_>, frame: &Frame) -> Result<Audit, Garbled> {
+    Ok(Audit {
+        at: time(reader, frame.base)?,
+        who: reader.text()?.into(),
+        action: reader.text()?.into(),
+        organization: reader.text()?.into(),
+        target: reader.text()?.into(),
+        before: reader.text()?.into(),
+        after: reader.text()?.into(),
+        why: reader.text()?.into(),
+    })
 }
 
 pub(super) fn extension(reader: &mut Reader<'_>, frame: &Frame) -> Result<Extension, Garbled> {
@@ -226,14 +390,16 @@ pub(super) fn extension(reader: &mut Reader<'_>, frame: &Frame) -> Result<Extens
         requested,
         usable: time(reader, requested)?,
         credits: reader.number()?,
+        id: id(reader)?,
     })
 }
 
-/// A trial period: from, how much later until, credits.
+/// A trial period: from, how much later until, credits, the id if there is one.
 pub(super) fn put_period(out: &mut Vec<u8>, period: &TrialPeriod, frame: &Frame) {
     put_time(out, period.from, frame.base);
     put_time(out, period.until, period.from);
     put_number(out, period.credits);
+    put_id(out, period.id.as_ref());
 }
 
 pub(super) fn period(reader: &mut Reader<'_>, frame: &Frame) -> Result<TrialPeriod, Garbled> {
@@ -242,6 +408,7 @@ pub(super) fn period(reader: &mut Reader<'_>, frame: &Frame) -> Result<TrialPeri
         from,
         until: time(reader, from)?,
         credits: reader.number()?,
+        id: id(reader)?,
     })
 }
 

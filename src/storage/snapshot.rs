@@ -99,7 +99,10 @@ impl Counts {
             | Entry::Notice { .. }
             | Entry::Trial { .. }
             | Entry::Environment { .. }
-            | Entry::Fired { .. } => {}
+            | Entry::Fired { .. }
+            | Entry::Label { .. }
+            | Entry::Day { .. }
+            | Entry::Usage { .. } => {}
         }
     }
 

@@ -3,19 +3,20 @@
 
 use std::sync::Arc;
 
+use chrono::NaiveDate;
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 
 use crate::domain::account::Account;
 use crate::domain::cycle::{Calendar, CycleSpan};
-use crate::domain::fact::{Extension, OrganizationId, Slot, Tag};
+use crate::domain::fact::{Extension, Label, OrganizationId, Slot, Tag};
 use crate::domain::plan::{OrganizationPlan, Purchased, Step};
 use crate::domain::time::Timestamp;
-use crate::engine::entry::{BookEntry, Cell, Entry, Figures, Notice, Period, Row, State};
+use crate::engine::entry::{BookEntry, Cell, Entry, Figures, Notice, Period, Row, State, UsageRow};
 use crate::storage::parts::arbitrary::{
-    account, calendar, class, extension, name, number, organization, period, place_in, rate, slot,
-    small, span, tag, time,
+    account, calendar, class, date, extension, label, name, notice, number, organization, period,
+    place_in, rate, slot, small, span, tag, time,
 };
 use crate::storage::plan_code::arbitrary::organization_plan;
 
@@ -25,7 +26,7 @@ type Plan = Option<Arc<OrganizationPlan>>;
 #[derive(Clone, Debug)]
 pub(in crate::storage) enum Owned {
     Shard(u8, u64, Timestamp),
-    Organization(OrganizationId, Box<str>, Plan, Vec<Timestamp>),
+    Organization(OrganizationId, Box<str>, Plan, Vec<Timestamp>, u32),
     Notice(OrganizationId, Notice),
     Trial(OrganizationId, u32, Box<str>, Vec<Period>),
     Book(Book),
@@ -33,6 +34,9 @@ pub(in crate::storage) enum Owned {
     User(OrganizationId, [u32; 2], Box<str>, Vec<Cell>),
     Fired(OrganizationId, u32, Account, u32),
     Remembered(Slot, Row),
+    Label(OrganizationId, [u32; 2], Label),
+    Day(OrganizationId, [u32; 2], NaiveDate, bool),
+    Usage(OrganizationId, [u32; 2], UsageRow),
 }
 
 /// What a book's entry borrows from.
@@ -59,11 +63,12 @@ impl Owned {
                 sequence: *sequence,
                 horizon: *horizon,
             },
-            Self::Organization(organization, name, plan, requests) => Entry::Organization {
+            Self::Organization(organization, name, plan, requests, filed) => Entry::Organization {
                 organization: *organization,
                 name,
                 plan: plan.as_ref(),
                 extension_requests: requests,
+                days_filed: *filed,
             },
             Self::Notice(organization, notice) => Entry::Notice {
                 organization: *organization,
@@ -97,6 +102,25 @@ impl Owned {
                 percent: *percent,
             },
             Self::Remembered(slot, row) => Entry::Remembered { slot: *slot, row },
+            Self::Label(organization, [book, number], names) => Entry::Label {
+                organization: *organization,
+                book: *book,
+                number: *number,
+                names,
+            },
+            Self::Day(organization, [number, book], date, is_closed) => Entry::Day {
+                organization: *organization,
+                number: *number,
+                book: *book,
+                date: *date,
+                is_closed: *is_closed,
+            },
+            Self::Usage(organization, [day, number], row) => Entry::Usage {
+                organization: *organization,
+                day: *day,
+                number: *number,
+                row,
+            },
         }
     }
 }
@@ -247,14 +271,22 @@ fn trial() -> impl Strategy<Value = Owned> {
 pub(in crate::storage) fn entry() -> impl Strategy<Value = Owned> {
     let of = organization;
     let rows = || [small(), small()];
-    let threshold =
-        (account(), small()).prop_map(|(account, percent)| Notice::Threshold { account, percent });
-    let notice = prop_oneof![threshold, Just(Notice::Extension)];
+    let usage_row =
+        (rows(), small(), any::<i64>()).prop_map(|([environment, user], label, credits)| UsageRow {
+            environment,
+            user,
+            label,
+            credits,
+        });
     prop_oneof![
         1 => (any::<u8>(), number(), time()).prop_map(|it| Owned::Shard(it.0, it.1, it.2)),
-        1 => (of(), name(), plan(), vec(time(), 0..3))
-            .prop_map(|it| Owned::Organization(it.0, it.1, it.2, it.3)),
-        1 => (of(), notice).prop_map(|it| Owned::Notice(it.0, it.1)),
+        1 => (of(), name(), plan(), vec(time(), 0..3), small())
+            .prop_map(|it| Owned::Organization(it.0, it.1, it.2, it.3, it.4)),
+        1 => (of(), notice()).prop_map(|it| Owned::Notice(it.0, it.1)),
+        1 => (of(), rows(), label()).prop_map(|it| Owned::Label(it.0, it.1, it.2)),
+        1 => (of(), rows(), date(), any::<bool>())
+            .prop_map(|it| Owned::Day(it.0, it.1, it.2, it.3)),
+        1 => (of(), rows(), usage_row).prop_map(|it| Owned::Usage(it.0, it.1, it.2)),
         1 => trial(),
         1 => book().prop_map(Owned::Book),
         1 => (of(), rows(), name(), number())

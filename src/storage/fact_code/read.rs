@@ -11,7 +11,7 @@ use crate::storage::parts::{self, Frame, known_id, time};
 use crate::storage::plan_code::PlanHash;
 
 use super::{
-    CHOSEN, CLASS_SHIFT, ELSEWHERE, FactError, ID, LATE, OVERRUN, RATE, SHARE, TAG, TRIAL,
+    CHOSEN, CLASS_SHIFT, ELSEWHERE, FactError, ID, LABEL, LATE, OVERRUN, RATE, SHARE, TAG, TRIAL,
 };
 
 /// Tells the facts of a whole group, in order. `plans` finds the plan of a hash.
@@ -39,8 +39,8 @@ pub(in crate::storage) fn decode(
                 share: reader.number()?,
             },
             12 => Fact::Charged(charged(&mut reader, frame)?),
-            kind @ (1 | 3..=6 | 14..=17) => of_organization(&mut reader, kind, frame)?,
-            13 => adjusted(&mut reader)?,
+            kind @ (1 | 3..=6 | 14..=17 | 20..=24) => of_organization(&mut reader, kind, frame)?,
+            13 => adjusted(&mut reader, frame)?,
             18 => Fact::Resumed {
                 at: Now {
                     wall: time(&mut reader, frame.base)?,
@@ -73,7 +73,7 @@ fn planned(
 fn of_organization(reader: &mut Reader<'_>, kind: u8, frame: &Frame) -> Result<Fact, Garbled> {
     let organization = parts::organization(reader)?;
     let book = match kind {
-        1 | 4 | 16 | 17 => 0,
+        1 | 4 | 16 | 17 | 22..=24 => 0,
         _ => reader.narrow("a book")?,
     };
     Ok(match kind {
@@ -109,11 +109,15 @@ fn of_organization(reader: &mut Reader<'_>, kind: u8, frame: &Frame) -> Result<F
             book,
             account: parts::account(reader)?,
             percent: reader.narrow("a percentage")?,
+            at: time(reader, frame.base)?,
+            used: reader.number()?,
+            limit: reader.number()?,
         },
         15 => Fact::ExtensionRequested {
             organization,
             book,
             extension: parts::extension(reader, frame)?,
+            by: reader.text()?.into(),
         },
         16 => Fact::TrialStarted {
             organization,
@@ -124,17 +128,41 @@ fn of_organization(reader: &mut Reader<'_>, kind: u8, frame: &Frame) -> Result<F
             organization,
             count: reader.narrow("a count")?,
         },
+        20 => Fact::Labelled {
+            organization,
+            book,
+            label: reader.narrow("a label")?,
+            names: Box::new(parts::label(reader)?),
+        },
+        21 => Fact::DayOpened {
+            organization,
+            book,
+            day: reader.narrow("a day")?,
+            date: parts::date(reader)?,
+        },
+        22 => Fact::DaysClosed { organization },
+        23 => Fact::DaysFiled {
+            organization,
+            before: reader.narrow("a day")?,
+        },
+        24 => Fact::Audited {
+            organization,
+            audit: Box::new(parts::audit(reader, frame)?),
+        },
         other => return Err(reader.garbled(Problem::Kind("fact", other))),
     })
 }
 
-fn adjusted(reader: &mut Reader<'_>) -> Result<Fact, Garbled> {
+fn adjusted(reader: &mut Reader<'_>, frame: &Frame) -> Result<Fact, Garbled> {
+    let flags = flags(reader, CHOSEN | ID | ELSEWHERE | TAG)?;
     let shard = reader.byte()?;
     Ok(Fact::Adjusted {
         place: parts::place(reader, shard)?,
         credits: reader.signed()?,
         reason: reader.text()?.into(),
+        at: time(reader, frame.base)?,
         share: reader.number()?,
+        tag: tag(reader, flags, shard, frame)?,
     })
 }
 
@@ -154,7 +182,7 @@ fn number_if(reader: &mut Reader<'_>, is_there: bool) -> Result<u64, Garbled> {
 }
 
 fn settled(reader: &mut Reader<'_>, frame: &Frame) -> Result<Settled, Garbled> {
-    let flags = flags(reader, LATE | OVERRUN | SHARE)?;
+    let flags = flags(reader, LATE | OVERRUN | SHARE | LABEL)?;
     Ok(Settled {
         slot: parts::slot(reader)?,
         committed: reader.number()?,
@@ -162,6 +190,9 @@ fn settled(reader: &mut Reader<'_>, frame: &Frame) -> Result<Settled, Garbled> {
         overrun: number_if(reader, flags & OVERRUN != 0)?,
         late: flags & LATE != 0,
         share: number_if(reader, flags & SHARE != 0)?,
+        label: (flags & LABEL != 0)
+            .then(|| reader.narrow("a label"))
+            .transpose()?,
     })
 }
 

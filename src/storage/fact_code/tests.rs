@@ -13,7 +13,7 @@ use crate::domain::fact::{
 use crate::domain::rates::Class;
 use crate::domain::time::{Now, Timestamp};
 use crate::storage::parts::arbitrary::{
-    FRAME, account, calendar, class, damage, extension, name, number, organization, period,
+    FRAME, account, audit, calendar, class, damage, date, extension, label, name, number, organization, period,
     place_in, rate, slot, small, span, tag, time,
 };
 use crate::storage::parts::known_id;
@@ -22,14 +22,17 @@ use crate::storage::plan_code::PlanHash;
 const HASH: PlanHash = PlanHash([7; 32]);
 
 fn settled_fact() -> impl Strategy<Value = Settled> {
-    (slot(), number(), number(), any::<bool>(), time(), number()).prop_map(
-        |(slot, committed, overrun, late, at, share)| Settled {
+    let numbers = [number(), number(), number()];
+    let label = prop::option::of(small());
+    (slot(), numbers, any::<bool>(), time(), label).prop_map(
+        |(slot, [committed, overrun, share], late, at, label)| Settled {
             slot,
             committed,
             overrun,
             late,
             at,
             share,
+            label,
         },
     )
 }
@@ -103,14 +106,18 @@ fn request() -> impl Strategy<Value = Fact> {
             any::<u8>().prop_flat_map(place_in),
             any::<i64>(),
             name(),
-            number()
+            (time(), number(), prop::option::of(tag()))
         )
-            .prop_map(|(place, credits, reason, share)| Fact::Adjusted {
-                place,
-                credits,
-                reason,
-                share
-            }),
+            .prop_map(
+                |(place, credits, reason, (at, share, tag))| Fact::Adjusted {
+                    place,
+                    credits,
+                    reason,
+                    at,
+                    share,
+                    tag
+                }
+            ),
     ]
 }
 
@@ -125,15 +132,18 @@ fn rare() -> impl Strategy<Value = Fact> {
             rolled_over,
         },
     );
-    let crossed =
-        (of(), small(), account(), small()).prop_map(|(organization, book, account, percent)| {
-            Fact::Crossed {
-                organization,
-                book,
-                account,
-                percent,
-            }
-        });
+    let at = (time(), number(), number());
+    let crossed = (of(), [small(), small()], account(), at).prop_map(
+        |(organization, [book, percent], account, (at, used, limit))| Fact::Crossed {
+            organization,
+            book,
+            account,
+            percent,
+            at,
+            used,
+            limit,
+        },
+    );
     prop_oneof![
         (of(), name())
             .prop_map(|(organization, name)| Fact::OrganizationNamed { organization, name }),
@@ -160,12 +170,38 @@ fn rare() -> impl Strategy<Value = Fact> {
             }
         }),
         crossed,
-        (of(), small(), extension()).prop_map(|(organization, book, extension)| {
+        (of(), small(), extension(), name()).prop_map(|(organization, book, extension, by)| {
             Fact::ExtensionRequested {
                 organization,
                 book,
                 extension,
+                by,
             }
+        }),
+        (of(), [small(), small()], label()).prop_map(|(organization, [book, label], names)| {
+            Fact::Labelled {
+                organization,
+                book,
+                label,
+                names: Box::new(names),
+            }
+        }),
+        (of(), [small(), small()], date()).prop_map(|(organization, [book, day], date)| {
+            Fact::DayOpened {
+                organization,
+                book,
+                day,
+                date,
+            }
+        }),
+        of().prop_map(|organization| Fact::DaysClosed { organization }),
+        (of(), small()).prop_map(|(organization, before)| Fact::DaysFiled {
+            organization,
+            before
+        }),
+        (of(), audit()).prop_map(|(organization, audit)| Fact::Audited {
+            organization,
+            audit: Box::new(audit)
         }),
         (of(), name(), period()).prop_map(|(organization, user, period)| Fact::TrialStarted {
             organization,

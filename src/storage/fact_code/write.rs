@@ -5,7 +5,7 @@ use crate::storage::bytes::{put_number, put_signed, put_text, put_u64};
 use crate::storage::parts::{self, Frame, put_slot, put_time};
 use crate::storage::plan_code::PlanHash;
 
-use super::{CHOSEN, CLASS_SHIFT, ELSEWHERE, ID, LATE, OVERRUN, RATE, SHARE, TAG, TRIAL};
+use super::{CHOSEN, CLASS_SHIFT, ELSEWHERE, ID, LABEL, LATE, OVERRUN, RATE, SHARE, TAG, TRIAL};
 
 /// Appends a fact. A plan is written as its hash: `plan`.
 #[inline]
@@ -75,33 +75,88 @@ fn put_rare(out: &mut Vec<u8>, fact: &Fact, frame: &Frame, hash: &PlanHash) {
             place,
             credits,
             reason,
+            at,
             share,
+            tag,
         } => {
-            out.extend_from_slice(&[13, place.organization.shard]);
+            let shard = place.organization.shard;
+            let flags = tag
+                .as_ref()
+                .map_or(0, |tag| TAG | tag_flags(tag, shard, frame));
+            out.extend_from_slice(&[13, flags, shard]);
             parts::put_place(out, place);
             put_signed(out, *credits);
             put_text(out, reason);
+            put_time(out, *at, frame.base);
             put_number(out, *share);
+            if let Some(tag) = tag {
+                put_tag(out, tag, flags);
+            }
         }
         Fact::Crossed {
             organization,
             book,
             account,
             percent,
+            at,
+            used,
+            limit,
         } => {
             parts::put_head(out, 14, *organization);
             put_number(out, (*book).into());
             parts::put_account(out, account);
             put_number(out, (*percent).into());
+            put_time(out, *at, frame.base);
+            put_number(out, *used);
+            put_number(out, *limit);
         }
         Fact::ExtensionRequested {
             organization,
             book,
             extension,
+            by,
         } => {
             parts::put_head(out, 15, *organization);
             put_number(out, (*book).into());
             parts::put_extension(out, extension, frame);
+            put_text(out, by);
+        }
+        Fact::Labelled {
+            organization,
+            book,
+            label,
+            names,
+        } => {
+            parts::put_head(out, 20, *organization);
+            put_number(out, (*book).into());
+            put_number(out, (*label).into());
+            parts::put_label(out, names);
+        }
+        Fact::DayOpened {
+            organization,
+            book,
+            day,
+            date,
+        } => {
+            parts::put_head(out, 21, *organization);
+            put_number(out, (*book).into());
+            put_number(out, (*day).into());
+            parts::put_date(out, *date);
+        }
+        Fact::DaysClosed { organization } => parts::put_head(out, 22, *organization),
+        Fact::DaysFiled {
+            organization,
+            before,
+        } => {
+            parts::put_head(out, 23, *organization);
+            put_number(out, (*before).into());
+        }
+        Fact::Audited {
+            organization,
+            audit,
+        } => {
+            parts::put_head(out, 24, *organization);
+            parts::put_audit(out, audit, frame);
         }
         Fact::TrialStarted {
             organization,
@@ -141,12 +196,13 @@ fn flag(flag: u8, is_so: bool) -> u8 {
     if is_so { flag } else { 0 }
 }
 
-/// 9 and 10: flags, slot, committed, at; then what the flags say: overrun, share.
+/// 9 and 10: flags, slot, committed, at; then what the flags say: overrun, share, label.
 #[inline]
 fn put_settled(out: &mut Vec<u8>, kind: u8, settled: &Settled, frame: &Frame) {
     let flags = flag(LATE, settled.late)
         | flag(OVERRUN, settled.overrun != 0)
-        | flag(SHARE, settled.share != 0);
+        | flag(SHARE, settled.share != 0)
+        | flag(LABEL, settled.label.is_some());
     out.extend_from_slice(&[kind, flags]);
     put_slot(out, settled.slot);
     put_number(out, settled.committed);
@@ -155,6 +211,9 @@ fn put_settled(out: &mut Vec<u8>, kind: u8, settled: &Settled, frame: &Frame) {
         if part != 0 {
             put_number(out, part);
         }
+    }
+    if let Some(label) = settled.label {
+        put_number(out, label.into());
     }
 }
 

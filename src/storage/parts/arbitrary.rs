@@ -1,6 +1,7 @@
 //! Random parts of facts and entries: mostly of the size that they have, sometimes at the edge of their types.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+use chrono::NaiveDate;
 use chrono_tz::{TZ_VARIANTS, Tz};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -9,7 +10,8 @@ use proptest::sample::select;
 use crate::domain::account::Account;
 use crate::domain::credits::Credits;
 use crate::domain::cycle::{Calendar, CycleSpan, Rule};
-use crate::domain::fact::{Extension, OrganizationId, Place, Slot, Tag, TrialPeriod};
+use crate::domain::fact::{Extension, Id, Label, OrganizationId, Place, Slot, Tag, TrialPeriod};
+use crate::domain::notice::{Audit, Notice};
 use crate::domain::rates::{Class, Rate};
 use crate::domain::time::Timestamp;
 
@@ -65,12 +67,13 @@ pub(in crate::storage) fn slot() -> impl Strategy<Value = Slot> {
 /// A place, in this shard four times of five.
 pub(in crate::storage) fn place_in(shard: u8) -> impl Strategy<Value = Place> {
     let shard = prop_oneof![4 => Just(shard), 1 => any::<u8>()];
-    (shard, small(), [small(), small(), small()]).prop_map(
-        |(shard, index, [book, environment, user])| Place {
+    (shard, small(), [small(), small(), small(), small()]).prop_map(
+        |(shard, index, [book, environment, user, label])| Place {
             organization: OrganizationId { shard, index },
             book,
             environment,
             user,
+            label,
         },
     )
 }
@@ -124,19 +127,87 @@ pub(in crate::storage) fn account() -> impl Strategy<Value = Account> {
 }
 
 pub(in crate::storage) fn extension() -> impl Strategy<Value = Extension> {
-    (time(), time(), number()).prop_map(|(requested, usable, credits)| Extension {
+    (time(), time(), number(), id()).prop_map(|(requested, usable, credits, id)| Extension {
         requested,
         usable,
         credits,
+        id,
     })
 }
 
 pub(in crate::storage) fn period() -> impl Strategy<Value = TrialPeriod> {
-    (time(), time(), number()).prop_map(|(from, until, credits)| TrialPeriod {
+    (time(), time(), number(), id()).prop_map(|(from, until, credits, id)| TrialPeriod {
         from,
         until,
         credits,
+        id,
     })
+}
+
+fn id() -> impl Strategy<Value = Option<Id>> {
+    prop::option::of(any::<Id>())
+}
+
+pub(in crate::storage) fn date() -> impl Strategy<Value = NaiveDate> {
+    let days = prop_oneof![9 => 730_000..760_000, 1 => -90_000_000..90_000_000];
+    days.prop_map(|days| NaiveDate::from_num_days_from_ce_opt(days).unwrap())
+}
+
+pub(in crate::storage) fn label() -> impl Strategy<Value = Label> {
+    [name(), name(), name()].prop_map(|[product, model, operation]| Label {
+        product,
+        model,
+        operation,
+    })
+}
+
+pub(in crate::storage) fn audit() -> impl Strategy<Value = Audit> {
+    let texts = [name(), name(), name(), name(), name(), name(), name()];
+    (time(), texts).prop_map(
+        |(at, [who, action, organization, target, before, after, why])| Audit {
+            at,
+            who,
+            action,
+            organization,
+            target,
+            before,
+            after,
+            why,
+        },
+    )
+}
+
+pub(in crate::storage) fn notice() -> impl Strategy<Value = Notice> {
+    let threshold = (account(), small(), time(), [number(), number()], span());
+    let extension = ([time(), time()], number(), name(), span());
+    let closed = (span(), [number(), number(), number(), number()]);
+    prop_oneof![
+        threshold.prop_map(|(account, percent, at, [used, limit], cycle)| Notice::Threshold {
+            account,
+            percent,
+            at,
+            used,
+            limit,
+            cycle
+        }),
+        extension.prop_map(|([at, usable], credits, by, cycle)| Notice::Extension {
+            at,
+            usable,
+            credits,
+            by,
+            cycle
+        }),
+        closed.prop_map(
+            |(cycle, [used, trial_used, entitlement, rolled_over])| Notice::CycleClosed {
+                cycle,
+                used,
+                trial_used,
+                entitlement,
+                rolled_over
+            }
+        ),
+        audit().prop_map(|audit| Notice::Audit(Box::new(audit))),
+    ]
 }
 
 /// Bytes that were damaged: cut, changed in a place, or never ours.
