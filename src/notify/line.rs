@@ -475,11 +475,11 @@ pub(super) mod tests {
             },
             Notice::Audit(Box::new(audit)),
         ];
-        let event = |(index, notice)| {
+        let event = |(sequence, notice)| {
             let id = EventId::of("acme", &notice);
             let (organization, zone) = ("acme".into(), Tz::Europe__Paris);
             Event {
-                sequence: index + 1,
+                sequence: sequence,
                 id,
                 organization,
                 scale: 1_000,
@@ -487,7 +487,7 @@ pub(super) mod tests {
                 notice,
             }
         };
-        (0..).zip(notices).map(event).collect()
+        (1_u64..).zip(notices).map(event).collect()
     }
 
     #[test]
