@@ -1,6 +1,7 @@
 //! Puts the parts together, once: settings -> books -> plan -> listeners -> ready -> signals -> drained.
 
 mod books;
+mod notify;
 mod plan;
 mod signals;
 
@@ -16,10 +17,11 @@ use tokio::time::MissedTickBehavior;
 use crate::config::ConfigError;
 use crate::config::settings::{MemoryRefused, Settings, fits_memory, memory_limit};
 use crate::config::watch::PlanWatcher;
-use crate::engine::answer::{EngineError, Notice};
+use crate::engine::answer::EngineError;
 use crate::engine::recorder::Forgetful;
 use crate::engine::{Bounds, Engine};
 use crate::http::probes::{Probes, ProbesError};
+use crate::notify::NotifyError;
 use crate::rpc::health;
 use crate::rpc::quota::Parts;
 use crate::rpc::server::{DataPlane, Settings as ListenSettings, Socket, StartError};
@@ -31,6 +33,7 @@ use crate::world::vitals::{Phase, Vitals};
 pub use plan::{EXAMPLE_NAME, apply_text, plan_text};
 
 use books::Books;
+use notify::Told;
 use signals::Signals;
 
 /// How often what is due happens in organizations without requests.
@@ -57,6 +60,12 @@ pub enum AppError {
     /// The books cannot be kept any more.
     #[error("{0}")]
     Storage(#[from] StorageError),
+    /// The log of events cannot be read.
+    #[error("{0}")]
+    Events(#[from] NotifyError),
+    /// Those who are to be told cannot be.
+    #[error("notifications cannot be delivered: {0}")]
+    Notifications(io::Error),
     /// The data plane did not start.
     #[error("{0}")]
     DataPlane(#[from] StartError),
@@ -135,7 +144,7 @@ async fn serve(settings: &Settings, ready: impl FnOnce(&Ready<'_>)) -> Result<()
     let parts = Parts {
         engine: Arc::clone(&books.engine),
         vitals: Arc::clone(&vitals),
-        clock,
+        clock: Arc::clone(&clock),
         gate: books.gate(),
     };
     // The listeners before anything that takes time: whoever asks meanwhile hears that we are alive and not ready.
@@ -154,6 +163,8 @@ async fn serve(settings: &Settings, ready: impl FnOnce(&Ready<'_>)) -> Result<()
             return Ok(());
         }
     };
+    // Dropping it ends it: nothing is delivered twice for it that would not be at the next start.
+    let told_to = Told::open(settings, &clock).await?.start(&books)?;
     let watcher = settings
         .plan
         .as_deref()
@@ -174,7 +185,14 @@ async fn serve(settings: &Settings, ready: impl FnOnce(&Ready<'_>)) -> Result<()
         Ok(()) => settings.drain_timeout,
         Err(_) => settings.drain_timeout.min(FAILED_DRAIN_MAX),
     };
+    let drained = clock.read().steady_ns;
     drain(data_plane, limit, &mut signals).await;
+    let took = clock.read().steady_ns.saturating_sub(drained);
+    let left = limit.saturating_sub(Duration::from_nanos(took.unsigned_abs()));
+    tokio::select! {
+        stopped = notify::stop(told_to, left) => stopped?,
+        () = signals.end.received() => tracing::warn!("told to end once more; who was not told is told at the next start"),
+    }
     // Whoever changes the plan must be gone before the books are closed.
     drop(watcher);
     told?;
@@ -222,7 +240,6 @@ async fn until_told(
                 // Whoever failed first says best what has failed.
                 books.failure().map_or(Ok(()), Err)?;
                 ticked.map_err(AppError::Engine)?;
-                tell(&books.engine);
             }
             () = gate.failed() => {
                 books.failure().map_or(Ok(()), Err)?;
@@ -235,24 +252,6 @@ async fn until_told(
                 tracing::info!("draining");
                 return Ok(());
             }
-        }
-    }
-}
-
-/// Logs what has fired: until there are other sinks, the log is where people hear of it.
-fn tell(engine: &Engine) {
-    for (organization, notice) in engine.take_notices() {
-        match notice {
-            Notice::Threshold {
-                account, percent, ..
-            } => {
-                let account = account.to_string();
-                tracing::warn!(%organization, account, percent, "a threshold is reached");
-            }
-            Notice::Extension { .. } => {
-                tracing::warn!(%organization, "an extension was requested");
-            }
-            Notice::CycleClosed { .. } | Notice::Audit(_) => {}
         }
     }
 }
