@@ -13,6 +13,7 @@ use super::book::Book;
 use super::gauges::Gauges;
 use super::notices::Notices;
 use super::rows::{Named, Rows};
+use super::usage::Days;
 
 /// A trial period with what it has paid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +73,8 @@ pub(super) struct Organization {
     /// When extensions were requested in the last year.
     pub(super) extension_requests: Vec<Timestamp>,
     pub(super) notices: Notices,
+    /// Usage rows of days that stand in no file yet.
+    pub(super) days: Days,
     pub(super) gauges: Arc<Gauges>,
 }
 
@@ -86,6 +89,7 @@ impl Organization {
             trials: Rows::default(),
             extension_requests: Vec::new(),
             notices: Notices::default(),
+            days: Days::default(),
             gauges: Arc::default(),
         }
     }

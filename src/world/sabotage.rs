@@ -30,6 +30,8 @@ pub enum Fault {
     SkipReplay,
     /// `torn-copy`: a copy of the books shows rows as they are when their turn comes, not as they were at its beginning.
     TornCopy,
+    /// `lose-row`: a commit makes no usage row.
+    LoseRow,
 }
 
 /// Whether this fault was asked for.
@@ -59,6 +61,7 @@ pub fn is(fault: Fault) -> bool {
         Fault::AcknowledgeEarly => "acknowledge-early",
         Fault::SkipReplay => "skip-replay",
         Fault::TornCopy => "torn-copy",
+        Fault::LoseRow => "lose-row",
     };
     chosen.as_deref() == Some(name)
 }
