@@ -32,6 +32,7 @@ impl Process {
             snapshot_interval: Duration::from_secs(3_600),
             fsync_interval: Duration::from_millis(100),
             journal_bytes_max: 1 << 20,
+            retention: Duration::from_secs(395 * 86_400),
             drop_from: None,
         };
         let storage = Storage::new(Arc::new(disk.clone()), options, Arc::clone(clock));
