@@ -220,6 +220,7 @@ fn state() -> impl Strategy<Value = State> {
         1 => number().prop_map(|returned| State::Released { returned }),
         1 => number().prop_map(|overrun| State::Charged { overrun }),
         1 => slot().prop_map(|hold| State::Extension { hold }),
+        1 => Just(State::Adjusted),
     ]
 }
 
@@ -272,11 +273,13 @@ pub(in crate::storage) fn entry() -> impl Strategy<Value = Owned> {
     let of = organization;
     let rows = || [small(), small()];
     let usage_row =
-        (rows(), small(), any::<i64>()).prop_map(|([environment, user], label, credits)| UsageRow {
-            environment,
-            user,
-            label,
-            credits,
+        (rows(), small(), any::<i64>()).prop_map(|([environment, user], label, credits)| {
+            UsageRow {
+                environment,
+                user,
+                label,
+                credits,
+            }
         });
     prop_oneof![
         1 => (any::<u8>(), number(), time()).prop_map(|it| Owned::Shard(it.0, it.1, it.2)),
