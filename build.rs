@@ -9,7 +9,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     compiler
         .include_imports(true)
         .include_source_info(true)
-        .open_files(["quotad/v1/quota.proto"])?;
+        .open_files(["quotad/v1/admin.proto", "quotad/v1/quota.proto"])?;
     let out_dir = PathBuf::from(std::env::var("OUT_DIR")?);
     std::fs::write(
         out_dir.join("quotad_v1_descriptors.bin"),
