@@ -100,6 +100,8 @@ pub struct Ready<'a> {
     pub address: Option<SocketAddr>,
     /// The probes' address.
     pub probes: Option<SocketAddr>,
+    /// The management listener's address.
+    pub management: Option<SocketAddr>,
     /// Whether the embedded example plan applies.
     pub is_example: bool,
 }
@@ -164,6 +166,7 @@ async fn serve(settings: &Settings, ready: impl FnOnce(&Ready<'_>)) -> Result<()
         settings,
         address: data_plane.address(),
         probes: probes.as_ref().map(Probes::address),
+        management: None,
         is_example: chosen.is_example,
     });
     let told = until_told(&books, &mut signals, watcher.as_ref()).await;

@@ -63,6 +63,14 @@ impl ConfigError {
         }
     }
 
+    /// Problems with their positions in a text that must not be shown.
+    pub(super) fn without_text<P>(file: &str, problems: P) -> Self
+    where
+        P: IntoIterator<Item = (Option<Position>, String)>,
+    {
+        Self::in_text(file, "", problems)
+    }
+
     /// What is wrong, in the order of the text where positions are known.
     pub fn problems(&self) -> &[Problem] {
         &self.problems
