@@ -5,6 +5,7 @@
 mod error;
 mod plan_checked;
 pub mod plan_file;
+mod plan_owned;
 mod plan_raw;
 mod scalar;
 pub mod settings;

@@ -3,8 +3,10 @@
 //! A request finds its shard, takes the lock, reads the clock once, lets happen what is due, decides (`domain::charge`),
 //! states the facts and applies them, hands them to the recorder, and releases the lock. Nothing in here does I/O.
 
+mod accounts;
 pub mod answer;
 mod apply;
+pub mod audit;
 mod book;
 mod case;
 mod cell;
@@ -18,6 +20,7 @@ pub mod entry;
 mod expiry;
 mod export;
 mod extend;
+mod extension;
 mod fingerprint;
 mod fired;
 pub mod gauges;

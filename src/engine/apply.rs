@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crate::domain::fact::{
-    Charged, Extended, Fact, Held, Id, OrganizationId, Place, Settled, Slot,
+    Charged, Extended, Fact, Held, Id, OrganizationId, Place, Settled, Slot, Tag,
 };
 use crate::domain::plan::Plan;
 use crate::domain::time::Timestamp;
@@ -87,15 +87,11 @@ impl Shard {
             Fact::Adjusted {
                 place,
                 credits,
+                at,
                 share,
+                tag,
                 ..
-            } => self.with(place.organization, |it| {
-                if let Some(book) = it.book_mut(place.book) {
-                    book.shift(place.environment, place.user, *credits, 0, false);
-                    book.set_share(place.environment, *share);
-                    book.tidy(place.environment, place.user);
-                }
-            }),
+            } => self.adjust(place, *credits, *share, tag.as_ref().map(|tag| (*tag, *at))),
             Fact::Crossed {
                 organization,
                 book,
@@ -326,6 +322,27 @@ impl Shard {
             );
             self.remember(tag.slot, charged.place, charged.at, true);
         }
+    }
+
+    /// Corrects a cell; a correction with an id is remembered from an instant on.
+    fn adjust(&mut self, place: &Place, credits: i64, share: u64, tag: Option<(Tag, Timestamp)>) {
+        self.with(place.organization, |it| {
+            if let Some(book) = it.book_mut(place.book) {
+                book.shift(place.environment, place.user, credits, 0, false);
+                book.set_share(place.environment, share);
+            }
+        });
+        if let Some((tag, at)) = tag {
+            let row = Row::settled(tag, State::Adjusted, *place, 0, at);
+            self.keep(tag.slot, row);
+            self.remember(tag.slot, *place, at, true);
+        }
+        // Only now: what is remembered keeps its cell.
+        self.with(place.organization, |it| {
+            if let Some(book) = it.book_mut(place.book) {
+                book.tidy(place.environment, place.user);
+            }
+        });
     }
 
     /// Changes a cell, the trial that pays for it, and the payer's share of the extension. Every request comes through

@@ -41,6 +41,8 @@ pub enum State {
         /// The hold.
         hold: Slot,
     },
+    /// A correction of the books, remembered for its own id.
+    Adjusted,
 }
 
 /// A remembered request.
