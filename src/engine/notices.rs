@@ -117,10 +117,20 @@ impl Notices {
 mod tests {
     use super::*;
     use crate::domain::account::Account;
+    use crate::domain::cycle::CycleSpan;
+    use crate::domain::time::Timestamp;
 
     fn notice(percent: u32) -> Notice {
-        let account = Account::Pool;
-        Notice::Threshold { account, percent }
+        let at = Timestamp::from_nanos(0);
+        let cycle = CycleSpan { start: at, end: at };
+        Notice::Threshold {
+            account: Account::Pool,
+            percent,
+            at,
+            used: 8,
+            limit: 10,
+            cycle,
+        }
     }
 
     #[test]

@@ -167,7 +167,7 @@ impl Reference {
             self.events.push(Event::ShareShrunkByChange);
         }
         self.events.push(Event::GrantEdge);
-        self.look_after_change(name);
+        self.look_after_change(name, at);
     }
 
     fn open_cycle(&mut self, name: &str, at: Timestamp) {
