@@ -1,7 +1,10 @@
 //! Wire types to orders, and answers to wire types. With `status.rs` the only place that knows both.
 
+pub mod admin;
 mod answer;
+pub mod entries;
 mod order;
+pub mod settings;
 
 pub use answer::{
     answered_balance, answered_charge, answered_check, answered_commit, answered_denial,
