@@ -31,8 +31,11 @@ pub enum Refusal {
     },
     /// A change of the plan cannot be made.
     Edit(EditError),
-    /// The call cannot be told from others, or this version cannot go on with it: `FAILED_PRECONDITION`.
-    Precondition(String),
+    /// `ABORTED`: the plan is not the one that the change was based on.
+    StalePlan {
+        /// The etag of the plan now.
+        found: String,
+    },
     /// A defect: the request ended in a panic. What it had booked until then stays booked.
     Broken,
 }
@@ -56,7 +59,11 @@ pub fn status(refusal: &Refusal) -> Status {
         Refusal::Failed(error) => failed(error),
         Refusal::BadField { field, problem } => invalid(field, problem),
         Refusal::Edit(error) => edited(error),
-        Refusal::Precondition(problem) => Status::failed_precondition(problem),
+        Refusal::StalePlan { found } => stale(
+            "plan",
+            found,
+            format!("the plan has changed: its etag is {found}; read it again, and try again if the change is still right"),
+        ),
         Refusal::Broken => Status::internal(BROKEN),
     }
 }
@@ -207,14 +214,7 @@ fn edited(error: &EditError) -> Status {
             details.set_resource_info(kind, entry.to_string(), "", message.as_str());
             Code::NotFound
         }
-        EditError::Stale { entry, found, .. } => {
-            let metadata = HashMap::from([
-                ("entry".to_owned(), entry.to_string()),
-                ("etag".to_owned(), found.clone()),
-            ]);
-            details.set_error_info("STALE_ETAG", DOMAIN, metadata);
-            Code::Aborted
-        }
+        EditError::Stale { entry, found, .. } => return stale(&entry.to_string(), found, message),
         EditError::Invalid(errors) => {
             for error in errors.iter().take(VIOLATIONS_MAX) {
                 details.add_bad_request_violation(error.path.as_str(), error.problem.as_str());
@@ -223,6 +223,15 @@ fn edited(error: &EditError) -> Status {
         }
     };
     Status::with_error_details(code, message, details)
+}
+
+fn stale(entry: &str, found: &str, message: String) -> Status {
+    let metadata = HashMap::from([
+        ("entry".to_owned(), entry.to_owned()),
+        ("etag".to_owned(), found.to_owned()),
+    ]);
+    let details = ErrorDetails::with_error_info("STALE_ETAG", DOMAIN, metadata);
+    Status::with_error_details(Code::Aborted, message, details)
 }
 
 /// Of a long list of violations so many are told of: trailers are bounded.
