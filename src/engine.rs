@@ -29,6 +29,7 @@ mod marks;
 mod notices;
 pub mod order;
 mod organization;
+pub mod outbox;
 mod plan_change;
 pub mod recorder;
 mod report;
@@ -59,6 +60,7 @@ use gauges::{Gauges, Stats};
 use recorder::{Recorder, Unrecorded};
 use shard::{Shard, Shared};
 
+pub use notices::NOTICES_MAX;
 pub use shard::REMEMBERED;
 
 /// How many shards there are. More would cost memory and time at plan changes, which take all locks; with 64 two of a

@@ -40,6 +40,7 @@ impl Shard {
             } => {
                 let catalogue = Arc::clone(&self.catalogue);
                 self.with(*organization, |it| {
+                    it.close_cycle(*rolled_over);
                     let plan = Arc::clone(&it.plan);
                     it.books.push_back(Book::new(
                         *book,
@@ -108,7 +109,7 @@ impl Shard {
                     book.fire(account, *percent);
                 }
                 let cycle = book.span;
-                it.notices.push(Notice::Threshold {
+                it.notice(Notice::Threshold {
                     account: account.clone(),
                     percent: *percent,
                     at: *at,
@@ -129,7 +130,7 @@ impl Shard {
                 book.extensions.push(*extension);
                 let cycle = book.span;
                 it.extension_requests.push(extension.requested);
-                it.notices.push(Notice::Extension {
+                it.notice(Notice::Extension {
                     at: extension.requested,
                     usable: extension.usable,
                     credits: extension.credits,
@@ -137,12 +138,17 @@ impl Shard {
                     cycle,
                 });
             }),
-            // Usage rows (usage.rs) and the audit log.
+            Fact::Audited {
+                organization,
+                audit,
+            } => self.with(*organization, |it| {
+                it.notice(Notice::Audit(audit.clone()));
+            }),
+            // Usage rows (usage.rs).
             Fact::Labelled { .. }
             | Fact::DayOpened { .. }
             | Fact::DaysClosed { .. }
-            | Fact::DaysFiled { .. }
-            | Fact::Audited { .. } => {}
+            | Fact::DaysFiled { .. } => {}
             Fact::TrialStarted {
                 organization,
                 user,
@@ -163,7 +169,16 @@ impl Shard {
             return;
         };
         let (cells_before, due_before) = (cells(organization), due(organization));
+        let (waiting_before, lost_before) = (organization.notices.len(), organization.notices_lost);
         change(organization);
+        let stats = &self.shared.stats;
+        let waiting_after = organization.notices.len();
+        shift(
+            &stats.notices_waiting,
+            waiting_before as u64,
+            waiting_after as u64,
+        );
+        shift(&stats.notices_lost, lost_before, organization.notices_lost);
         while let Some(book) = organization.take_finished_book() {
             self.finished.push(book);
         }
