@@ -6,7 +6,7 @@
 mod accounts;
 pub mod answer;
 mod apply;
-pub mod audit;
+mod audit;
 mod book;
 mod case;
 mod cell;
@@ -61,6 +61,7 @@ use recorder::{Recorder, Unrecorded};
 use shard::{Shard, Shared};
 
 pub use notices::NOTICES_MAX;
+pub use accounts::LISTED_MAX;
 pub use shard::REMEMBERED;
 
 /// How many shards there are. More would cost memory and time at plan changes, which take all locks; with 64 two of a

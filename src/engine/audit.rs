@@ -11,7 +11,7 @@ use super::order::{Act, Planned, WHY_BYTES_MAX};
 use super::shard::Shard;
 
 /// So many entries of one change are told of one by one; one more says how many others there are.
-pub const AUDITS_MAX: usize = 1_000;
+const AUDITS_MAX: usize = 1_000;
 
 /// The longest text of an audit, in bytes: what is longer is cut, and ends with an ellipsis.
 const TEXT_BYTES_MAX: usize = 1_024;
