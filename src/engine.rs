@@ -26,6 +26,8 @@ mod fired;
 pub mod gauges;
 mod holds;
 mod marks;
+mod members;
+mod noted;
 mod notices;
 pub mod order;
 mod organization;
@@ -60,8 +62,8 @@ use gauges::{Gauges, Stats};
 use recorder::{Recorder, Unrecorded};
 use shard::{Shard, Shared};
 
-pub use notices::NOTICES_MAX;
 pub use accounts::LISTED_MAX;
+pub use notices::NOTICES_MAX;
 pub use shard::REMEMBERED;
 
 /// How many shards there are. More would cost memory and time at plan changes, which take all locks; with 64 two of a

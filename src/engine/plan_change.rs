@@ -161,7 +161,11 @@ impl Engine {
     }
 
     /// In whose queue an audit waits: its organization's; what concerns all, in that of the first that the plan names.
-    fn keeper_of_audit(&self, plan: &Plan, organization: &str) -> Option<OrganizationId> {
+    pub(super) fn keeper_of_audit(
+        &self,
+        plan: &Plan,
+        organization: &str,
+    ) -> Option<OrganizationId> {
         let known = |name: &str| self.shared.organizations.get(name).map(|id| *id);
         known(organization).or_else(|| plan.organizations.keys().find_map(|name| known(name)))
     }

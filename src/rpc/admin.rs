@@ -3,11 +3,13 @@
 mod acts;
 mod door;
 mod entries;
+mod notices;
 mod page;
 mod plan;
 mod plan_file;
 mod reports;
 mod table;
+mod watch;
 
 use std::sync::Arc;
 
@@ -16,11 +18,12 @@ use tonic::{Request, Response, Status};
 use crate::domain::plan::Plan;
 use crate::engine::Engine;
 use crate::engine::order::Act;
+use crate::notify::Notifications;
 use crate::rpc::access::{Access, Caller};
+use crate::rpc::convert::admin::why;
 use crate::rpc::door::Deadline;
 use crate::rpc::operate::{Answered, guarded};
 use crate::rpc::status::{Refusal, not_safe, status, too_late, unavailable};
-use crate::rpc::convert::admin::why;
 use crate::storage::gate::{Gate, Unsafe, Waiting};
 use crate::world::clock::Clock;
 use crate::world::vitals::{Phase, Vitals};
@@ -47,6 +50,8 @@ pub struct Parts {
     pub gate: Arc<Gate>,
     /// Who may do what.
     pub access: Arc<Access>,
+    /// What administrators are told of, and who changed what.
+    pub notifications: Notifications,
     /// Reads the plan of an ApplyPlan.
     pub read_plan: Arc<ReadPlan>,
 }

@@ -9,6 +9,7 @@ use tonic_types::{ErrorDetails, StatusExt};
 use crate::domain::plan::edit::EditError;
 use crate::domain::plan::{Entry, Part};
 use crate::engine::answer::{Denial, EngineError};
+use crate::notify::NotifyError;
 use crate::rpc::access::Stranger;
 use crate::rpc::{pb, sentence};
 
@@ -16,7 +17,7 @@ use crate::rpc::{pb, sentence};
 pub const DOMAIN: &str = "quotad";
 
 /// What became of an order that was not granted.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Refusal {
     /// Refused by the rules.
     Denied(Box<Denial>),
@@ -31,6 +32,8 @@ pub enum Refusal {
     },
     /// A change of the plan cannot be made.
     Edit(EditError),
+    /// The log of events cannot answer.
+    Notify(NotifyError),
     /// `ABORTED`: the plan is not the one that the change was based on.
     StalePlan {
         /// The etag of the plan now.
@@ -38,6 +41,12 @@ pub enum Refusal {
     },
     /// A defect: the request ended in a panic. What it had booked until then stays booked.
     Broken,
+}
+
+impl From<NotifyError> for Refusal {
+    fn from(error: NotifyError) -> Self {
+        Self::Notify(error)
+    }
 }
 
 impl From<EditError> for Refusal {
@@ -59,10 +68,13 @@ pub fn status(refusal: &Refusal) -> Status {
         Refusal::Failed(error) => failed(error),
         Refusal::BadField { field, problem } => invalid(field, problem),
         Refusal::Edit(error) => edited(error),
+        Refusal::Notify(error) => Status::new(log_code(error), error.to_string()),
         Refusal::StalePlan { found } => stale(
             "plan",
             found,
-            format!("the plan has changed: its etag is {found}; read it again, and try again if the change is still right"),
+            format!(
+                "the plan has changed: its etag is {found}; read it again, and try again if the change is still right"
+            ),
         ),
         Refusal::Broken => Status::internal(BROKEN),
     }
@@ -133,6 +145,13 @@ pub fn out_of_time() -> Status {
     )
 }
 
+/// A reader of a stream takes nothing.
+pub fn too_slow() -> Status {
+    Status::resource_exhausted(
+        "nothing was taken for a minute, so this stream ends; ask again from the last one that was taken",
+    )
+}
+
 /// What happened is not safe, and never will be: it must not be acknowledged.
 pub fn not_safe() -> Status {
     unavailable(
@@ -193,6 +212,14 @@ fn failed(error: &EngineError) -> Status {
         EngineError::Unrecorded => return Status::new(code(error), message),
     };
     Status::with_error_details(code(error), message, details)
+}
+
+fn log_code(error: &NotifyError) -> Code {
+    match error {
+        NotifyError::UnknownEvent(_) | NotifyError::UnknownSink(_) => Code::NotFound,
+        NotifyError::Ended => Code::Unavailable,
+        NotifyError::Read { .. } => Code::Internal,
+    }
 }
 
 fn edited(error: &EditError) -> Status {

@@ -46,7 +46,10 @@ pub(super) fn start_trial(
     };
     let done = parts.engine.start_trial(organization, user, &act)?;
     let end_time = Some(answered_time(done.value));
-    Ok(Answered::after(done.receipt, pb::StartTrialResponse { end_time }))
+    Ok(Answered::after(
+        done.receipt,
+        pb::StartTrialResponse { end_time },
+    ))
 }
 
 pub(super) fn renew_trial(
@@ -64,7 +67,10 @@ pub(super) fn renew_trial(
     };
     let done = parts.engine.renew_trial(organization, user, &act)?;
     let end_time = Some(answered_time(done.value));
-    Ok(Answered::after(done.receipt, pb::RenewTrialResponse { end_time }))
+    Ok(Answered::after(
+        done.receipt,
+        pb::RenewTrialResponse { end_time },
+    ))
 }
 
 pub(super) fn adjust_usage(
@@ -76,10 +82,17 @@ pub(super) fn adjust_usage(
     let environment = or_default("environment", &wire.environment)?;
     let user = optional("user", &wire.user)?;
     if wire.why.trim().is_empty() {
-        return bad("why", "is empty; a correction says why, in 1 to 1,024 bytes");
+        return bad(
+            "why",
+            "is empty; a correction says why, in 1 to 1,024 bytes",
+        );
     }
     let target = match user {
-        Some(user) => format!("environments/{}/users/{}", environment.as_str(), user.as_str()),
+        Some(user) => format!(
+            "environments/{}/users/{}",
+            environment.as_str(),
+            user.as_str()
+        ),
         None => format!("environments/{}", environment.as_str()),
     };
     let act = Act {

@@ -18,7 +18,10 @@ pub(super) fn found<T>(answer: Option<T>, entry: impl FnOnce() -> Entry) -> Resu
     answer.ok_or_else(|| EditError::NotFound(entry()).into())
 }
 
-fn the_organization<'p>(plan: &'p Plan, organization: &str) -> Result<&'p OrganizationPlan, Refusal> {
+fn the_organization<'p>(
+    plan: &'p Plan,
+    organization: &str,
+) -> Result<&'p OrganizationPlan, Refusal> {
     let it = plan.organizations.get(organization);
     found(it.map(|it| &**it), || Entry::organization(organization))
 }

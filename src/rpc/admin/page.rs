@@ -51,11 +51,14 @@ impl Asked {
         let most = match usize::try_from(size) {
             Ok(0) => default,
             Ok(size) => size.min(max),
-            Err(_) => return bad("page_size", format!("{size} is below 0; give 1 to {max}, or 0")),
+            Err(_) => {
+                return bad(
+                    "page_size",
+                    format!("{size} is below 0; give 1 to {max}, or 0"),
+                );
+            }
         };
-        let after = (!token.is_empty())
-            .then(|| read(list, token))
-            .transpose()?;
+        let after = (!token.is_empty()).then(|| read(list, token)).transpose()?;
         Ok(Self { most, after, list })
     }
 
@@ -116,12 +119,16 @@ mod tests {
     use super::*;
 
     fn map(names: impl IntoIterator<Item = usize>) -> BTreeMap<Box<str>, ()> {
-        let named = names.into_iter().map(|number| (format!("{number:04}").into(), ()));
+        let named = names
+            .into_iter()
+            .map(|number| (format!("{number:04}").into(), ()));
         named.collect()
     }
 
     fn page(map: &BTreeMap<Box<str>, ()>, size: i32, token: &str) -> (Vec<String>, String) {
-        Asked::new("List", size, token).unwrap().of_map(map, |name| Some(name.to_owned()))
+        Asked::new("List", size, token)
+            .unwrap()
+            .of_map(map, |name| Some(name.to_owned()))
     }
 
     #[test]
@@ -137,7 +144,10 @@ mod tests {
                 }
                 token = next;
             }
-            assert!(seen.iter().map(|it| &**it).eq(map.keys().map(|it| &**it)), "size {size}");
+            assert!(
+                seen.iter().map(|it| &**it).eq(map.keys().map(|it| &**it)),
+                "size {size}"
+            );
         }
     }
 
@@ -147,7 +157,10 @@ mod tests {
         assert_eq!(first, ["0001", "0003"]);
         // The last one listed is gone, others have come before and after it.
         let (second, next) = page(&map([0, 1, 2, 4, 5, 7]), 10, &token);
-        assert_eq!((second.join(" "), next), ("0004 0005 0007".to_owned(), String::new()));
+        assert_eq!(
+            (second.join(" "), next),
+            ("0004 0005 0007".to_owned(), String::new())
+        );
     }
 
     #[test]

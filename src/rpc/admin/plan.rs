@@ -1,8 +1,8 @@
 //! Changes of the plan: read, changed and judged as one step, under the plan's lock.
 
 use crate::domain::names::Name;
-use crate::domain::plan::edit::{self, EditError};
-use crate::domain::plan::{Difference, Entry, LimitKind, Plan, diff};
+use crate::domain::plan::edit;
+use crate::domain::plan::{Difference, LimitKind, Plan, diff};
 use crate::engine::answer::EngineError;
 use crate::engine::order::{Act, Planned};
 use crate::rpc::convert::admin::{bad, credits, etag, mask, name, names, or_default, required};
@@ -59,7 +59,12 @@ pub(super) fn set_organization(
     let change_it = |plan: &Plan| {
         let present = plan.organizations.get(organization);
         let says = without_same(says, present.map(|it| &**it));
-        Ok(edit::set_settings(plan, organization, &says, etag(&wire.etag))?)
+        Ok(edit::set_settings(
+            plan,
+            organization,
+            &says,
+            etag(&wire.etag),
+        )?)
     };
     change(parts, &by.act(&wire.why)?, change_it, |_, plan| {
         let organization = there(answered_organization(plan, organization))?;
@@ -73,8 +78,13 @@ pub(super) fn delete_organization(
     wire: &pb::DeleteOrganizationRequest,
 ) -> Done<pb::DeleteOrganizationResponse> {
     let organization = or_default("name", &wire.name)?.as_str();
-    let change_it =
-        |plan: &Plan| Ok(edit::delete_organization(plan, organization, etag(&wire.etag))?);
+    let change_it = |plan: &Plan| {
+        Ok(edit::delete_organization(
+            plan,
+            organization,
+            etag(&wire.etag),
+        )?)
+    };
     change(parts, &by.act(&wire.why)?, change_it, |_, _| {
         Ok(pb::DeleteOrganizationResponse {})
     })
@@ -88,8 +98,14 @@ pub(super) fn set_grants(
     let given = required("grants", wire.grants.as_ref())?;
     let organization = or_default("grants.organization", &given.organization)?.as_str();
     let says = entries::grants(given)?;
-    let change_it =
-        |plan: &Plan| Ok(edit::set_grants(plan, organization, says, etag(&wire.etag))?);
+    let change_it = |plan: &Plan| {
+        Ok(edit::set_grants(
+            plan,
+            organization,
+            says,
+            etag(&wire.etag),
+        )?)
+    };
     change(parts, &by.act(&wire.why)?, change_it, |_, plan| {
         let grants = there(answered_grants(plan, organization))?;
         Ok(pb::SetGrantsResponse { grants })
@@ -103,8 +119,14 @@ pub(super) fn delete_grants(
 ) -> Done<pb::DeleteGrantsResponse> {
     let organization = or_default("organization", &wire.organization)?.as_str();
     let none = Vec::new();
-    let change_it =
-        |plan: &Plan| Ok(edit::set_grants(plan, organization, none, etag(&wire.etag))?);
+    let change_it = |plan: &Plan| {
+        Ok(edit::set_grants(
+            plan,
+            organization,
+            none,
+            etag(&wire.etag),
+        )?)
+    };
     change(parts, &by.act(&wire.why)?, change_it, |_, _| {
         Ok(pb::DeleteGrantsResponse {})
     })
@@ -124,7 +146,13 @@ pub(super) fn set_allocation(
         let present = present.and_then(|it| it.environments.get(environment));
         let says = entries::allocation(given, &fields, present)?;
         let etag = etag(&wire.etag);
-        Ok(edit::set_environment(plan, organization, environment, says, etag)?)
+        Ok(edit::set_environment(
+            plan,
+            organization,
+            environment,
+            says,
+            etag,
+        )?)
     };
     change(parts, &by.act(&wire.why)?, change_it, |_, plan| {
         let allocation = there(answered_allocation(plan, organization, environment))?;
@@ -141,7 +169,12 @@ pub(super) fn delete_allocation(
     let environment = or_default("environment", &wire.environment)?.as_str();
     let change_it = |plan: &Plan| {
         let etag = etag(&wire.etag);
-        Ok(edit::delete_environment(plan, organization, environment, etag)?)
+        Ok(edit::delete_environment(
+            plan,
+            organization,
+            environment,
+            etag,
+        )?)
     };
     change(parts, &by.act(&wire.why)?, change_it, |_, _| {
         Ok(pb::DeleteAllocationResponse {})
@@ -161,7 +194,13 @@ pub(super) fn set_limit(
         let present = plan.organizations.get(organization);
         let present = present.and_then(|it| it.user(user));
         let says = entries::limit(given, &fields, present)?;
-        Ok(edit::set_user(plan, organization, user, says, etag(&wire.etag))?)
+        Ok(edit::set_user(
+            plan,
+            organization,
+            user,
+            says,
+            etag(&wire.etag),
+        )?)
     };
     change(parts, &by.act(&wire.why)?, change_it, |_, plan| {
         let limit = there(answered_limit(plan, organization, user))?;
@@ -176,8 +215,14 @@ pub(super) fn delete_limit(
 ) -> Done<pb::DeleteLimitResponse> {
     let organization = or_default("organization", &wire.organization)?.as_str();
     let user = name("user", &wire.user)?.as_str();
-    let change_it =
-        |plan: &Plan| Ok(edit::remove_user(plan, organization, user, etag(&wire.etag))?);
+    let change_it = |plan: &Plan| {
+        Ok(edit::remove_user(
+            plan,
+            organization,
+            user,
+            etag(&wire.etag),
+        )?)
+    };
     change(parts, &by.act(&wire.why)?, change_it, |_, _| {
         Ok(pb::DeleteLimitResponse {})
     })
@@ -239,8 +284,7 @@ pub(super) fn assign_equal_limits(
     let users = names("users", &wire.users, USERS_MAX)?;
     let limit = credits("credits", wire.credits)?;
     let kind = entries::limit_kind("type", wire.r#type)?;
-    let change_it =
-        |plan: &Plan| Ok(edit::assign_equal(plan, organization, &users, limit, kind)?);
+    let change_it = |plan: &Plan| Ok(edit::assign_equal(plan, organization, &users, limit, kind)?);
     change(parts, &by.act(&wire.why)?, change_it, |_, plan| {
         let each = users.iter();
         let limits = each.filter_map(|user| answered_limit(plan, organization, user));
@@ -280,7 +324,13 @@ fn distribute(
         edit::named_once(users)?;
         share = parts.engine.equal_share(organization, users)?;
         let limit = credits("credits", share)?;
-        Ok(edit::assign_equal(plan, organization.as_str(), users, limit, kind)?)
+        Ok(edit::assign_equal(
+            plan,
+            organization.as_str(),
+            users,
+            limit,
+            kind,
+        )?)
     };
     let done = change(parts, act, change_it, |_, _| Ok(()))?;
     Ok(done.map(|()| pb::DistributeEquallyResponse { credits: share }))
@@ -314,7 +364,9 @@ pub(super) fn apply_plan(
         }
         Ok(after)
     };
-    let done = change(parts, &act, change_it, |before, after| Ok(applied(before, after)))?;
+    let done = change(parts, &act, change_it, |before, after| {
+        Ok(applied(before, after))
+    })?;
     let of_this = found.map(|it| pb::ApplyPlanResponse {
         etag: done.answer.etag.clone(),
         ..it

@@ -64,7 +64,12 @@ fn add_organization(file: &mut String, plan: &Plan, name: &str, organization: &O
     let environments = environments.map(|it| (&**it, says(Part::Environment(it.clone()))));
     add_mapping(file, 2, "environments", environments);
     let users = organization.users.keys();
-    add_mapping(file, 2, "users", users.map(|it| (&**it, says(Part::User(it.clone())))));
+    add_mapping(
+        file,
+        2,
+        "users",
+        users.map(|it| (&**it, says(Part::User(it.clone())))),
+    );
     let body = file.split_off(begun);
     if body.is_empty() {
         line(file, 1, &key(name), "{}");
@@ -86,7 +91,12 @@ fn add_mapping<'a>(
         if std::mem::replace(&mut is_first, false) {
             let _ = writeln!(file, "{:indent$}{name}:", "", indent = 2 * depth);
         }
-        line(file, depth + 1, &key(entry), says.as_deref().unwrap_or("{}"));
+        line(
+            file,
+            depth + 1,
+            &key(entry),
+            says.as_deref().unwrap_or("{}"),
+        );
     }
 }
 

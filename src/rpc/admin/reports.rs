@@ -1,11 +1,13 @@
 //! How things stand: estimates, balances, members, open holds.
 
 use crate::domain::account::Account;
+use crate::domain::plan::LimitKind;
 use crate::domain::rates::RateError;
 use crate::domain::time::Timestamp;
-use crate::engine::answer::{EngineError, OpenHold};
+use crate::engine::answer::{AccountBalance, EngineError, OpenHold};
+use crate::engine::order::Of;
 use crate::rpc::convert::admin::{bad, name, or_default};
-use crate::rpc::convert::{answered_balance, answered_time};
+use crate::rpc::convert::{answered_balance, answered_state, answered_time};
 use crate::rpc::pb;
 use crate::rpc::status::Refusal;
 
@@ -75,12 +77,64 @@ pub(super) fn list_balances(
     let found = parts
         .engine
         .accounts(organization, after.as_ref(), asked.most)?;
-    let next_page_token = found.next.map_or_else(String::new, |it| asked.token(&it.to_string()));
+    let next_page_token = found
+        .next
+        .map_or_else(String::new, |it| asked.token(&it.to_string()));
     let accounts = found.accounts.into_iter();
     Ok(pb::ListBalancesResponse {
         balances: accounts.map(|it| answered_balance(it.balance)).collect(),
         next_page_token,
         read_time,
+    })
+}
+
+pub(super) fn list_members(
+    parts: &Parts,
+    wire: &pb::ListMembersRequest,
+) -> Result<pb::ListMembersResponse, Refusal> {
+    let organization = or_default("organization", &wire.organization)?;
+    let asked = Asked::new("ListMembers", wire.page_size, &wire.page_token)?;
+    let read_time = read_time(parts);
+    let whole = parts.engine.balance(organization, Of::Organization)?;
+    let after = asked.after.as_deref();
+    let found = parts.engine.members(organization, after, asked.most)?;
+    let next = found.next.and_then(|it| match it {
+        Account::User(name) => Some(asked.token(&name)),
+        _ => None,
+    });
+    let plan = parts.engine.plan();
+    let plan = plan.organizations.get(organization.as_str());
+    Ok(pb::ListMembersResponse {
+        members: found.accounts.into_iter().filter_map(member).collect(),
+        next_page_token: next.unwrap_or_default(),
+        seats_used: plan.map_or(0, |it| it.users.len() as u64),
+        seats: plan.and_then(|it| it.seats),
+        purchased: whole.sources.purchased(),
+        allocated: whole.allocated,
+        used: whole.used,
+        read_time,
+    })
+}
+
+fn member(AccountBalance { balance, kind }: AccountBalance) -> Option<pb::Member> {
+    let Account::User(user) = balance.account else {
+        return None;
+    };
+    let limit_type = match (kind, balance.limit) {
+        (_, None) => pb::MemberLimitType::Unspecified,
+        (Some(LimitKind::Hard), _) => pb::MemberLimitType::Hard,
+        (Some(LimitKind::Soft), _) => pb::MemberLimitType::Soft,
+        (None, Some(_)) => pb::MemberLimitType::Trial,
+    };
+    Some(pb::Member {
+        user: user.into(),
+        used: balance.used,
+        held: balance.held,
+        limit: balance.limit,
+        limit_type: limit_type.into(),
+        percent: balance.percent,
+        state: answered_state(balance.state).into(),
+        text: balance.text,
     })
 }
 
@@ -121,6 +175,8 @@ pub(super) fn list_reservations(
     };
     Ok(pb::ListReservationsResponse {
         reservations: found.holds.into_iter().map(shown).collect(),
-        next_page_token: found.next.map_or_else(String::new, |it| asked.token(&it.to_string())),
+        next_page_token: found
+            .next
+            .map_or_else(String::new, |it| asked.token(&it.to_string())),
     })
 }

@@ -6,7 +6,8 @@ use crate::rpc::access::Role;
 use crate::rpc::pb;
 use crate::rpc::pb::admin_service_server::AdminService;
 
-use super::{Admin, acts, entries, plan, reports};
+use super::watch::{Watched, watch_notifications};
+use super::{Admin, acts, entries, notices, plan, reports};
 
 /// Writes the service and the roles from the table.
 macro_rules! service {
@@ -81,6 +82,11 @@ service! {
         get_plan, "GetPlan", GetPlanRequest, GetPlanResponse, plan::get_plan;
         estimate, "Estimate", EstimateRequest, EstimateResponse, reports::estimate;
         list_balances, "ListBalances", ListBalancesRequest, ListBalancesResponse, reports::list_balances;
+        list_members, "ListMembers", ListMembersRequest, ListMembersResponse, reports::list_members;
+        list_notifications, "ListNotifications", ListNotificationsRequest, ListNotificationsResponse, notices::list_notifications;
+        list_sinks, "ListSinks", ListSinksRequest, ListSinksResponse, notices::list_sinks;
+        list_dead_letters, "ListDeadLetters", ListDeadLettersRequest, ListDeadLettersResponse, notices::list_dead_letters;
+        list_audit, "ListAudit", ListAuditRequest, ListAuditResponse, notices::list_audit;
         list_reservations, "ListReservations", ListReservationsRequest, ListReservationsResponse, reports::list_reservations;
     }
     makers {
@@ -104,8 +110,10 @@ service! {
         start_trial, "StartTrial", StartTrialRequest, StartTrialResponse, acts::start_trial;
         renew_trial, "RenewTrial", RenewTrialRequest, RenewTrialResponse, acts::renew_trial;
         adjust_usage, "AdjustUsage", AdjustUsageRequest, AdjustUsageResponse, acts::adjust_usage;
+        replay_dead_letters, "ReplayDeadLetters", ReplayDeadLettersRequest, ReplayDeadLettersResponse, notices::replay_dead_letters;
         release_reservation, "ReleaseReservation", ReleaseReservationRequest, ReleaseReservationResponse, acts::release_reservation;
     }
     streams {
+        watch_notifications, "WatchNotifications", WatchNotificationsRequest, WatchNotificationsStream, Watched, watch_notifications;
     }
 }
