@@ -1,6 +1,7 @@
 //! Puts the parts together, once: settings -> books -> plan -> listeners -> ready -> signals -> drained.
 
 mod books;
+mod management;
 mod plan;
 mod signals;
 
@@ -19,6 +20,7 @@ use crate::config::watch::PlanWatcher;
 use crate::engine::answer::{EngineError, Notice};
 use crate::engine::recorder::Forgetful;
 use crate::engine::{Bounds, Engine};
+use crate::http::management::ManagementError;
 use crate::http::probes::{Probes, ProbesError};
 use crate::rpc::health;
 use crate::rpc::quota::Parts;
@@ -63,6 +65,9 @@ pub enum AppError {
     /// The probes listener did not start.
     #[error("{0}")]
     Probes(#[from] ProbesError),
+    /// The management listener did not start.
+    #[error("{0}")]
+    Management(#[from] ManagementError),
     /// The operating system refused a thread, a signal handler or random bytes.
     #[error("the system refused {what}: {source}")]
     System {

@@ -16,7 +16,7 @@ use tokio::sync::{oneshot, watch};
 use connection::Serving;
 
 /// Threads for work that takes long, such as a report over many users; what comes beyond waits.
-const WORKERS_MAX: usize = 4;
+const WORKERS_MAX: usize = 8;
 
 /// Open connections. One more is closed at once, and logged: administrators are few.
 pub const CONNECTIONS_MAX: usize = 256;

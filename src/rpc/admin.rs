@@ -3,16 +3,20 @@
 mod acts;
 mod door;
 mod entries;
+mod export;
 mod notices;
 mod page;
 mod plan;
 mod plan_file;
 mod reports;
 mod table;
+mod told;
+mod usage;
 mod watch;
 
 use std::sync::Arc;
 
+use tokio::sync::Semaphore;
 use tonic::{Request, Response, Status};
 
 use crate::domain::plan::Plan;
@@ -28,8 +32,12 @@ use crate::storage::gate::{Gate, Unsafe, Waiting};
 use crate::world::clock::Clock;
 use crate::world::vitals::{Phase, Vitals};
 
+use export::EXPORTS_MAX;
+
 pub use door::routes;
+pub use export::Csv;
 pub use table::role;
+pub use usage::AskUsage;
 
 /// The largest request, in bytes of protobuf: a plan file and what is around it. Nobody sends one before it is known who it is.
 const REQUEST_BYTES_MAX: usize = (64 << 20) + 4_096;
@@ -52,6 +60,8 @@ pub struct Parts {
     pub access: Arc<Access>,
     /// What administrators are told of, and who changed what.
     pub notifications: Notifications,
+    /// Answers questions about usage.
+    pub ask_usage: Arc<AskUsage>,
     /// Reads the plan of an ApplyPlan.
     pub read_plan: Arc<ReadPlan>,
 }
@@ -61,6 +71,8 @@ pub struct Parts {
 pub struct Admin {
     parts: Arc<Parts>,
     waiting: Arc<Waiting>,
+    /// Those that may still begin.
+    exports: Arc<Semaphore>,
 }
 
 /// Who makes a change, by which call.
@@ -89,6 +101,7 @@ impl Admin {
         Self {
             parts: Arc::new(parts),
             waiting,
+            exports: Arc::new(Semaphore::new(EXPORTS_MAX)),
         }
     }
 

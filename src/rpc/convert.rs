@@ -6,6 +6,7 @@ pub mod entries;
 pub mod notice;
 mod order;
 pub mod settings;
+pub mod usage;
 
 pub use answer::{
     answered_balance, answered_charge, answered_check, answered_commit, answered_denial,

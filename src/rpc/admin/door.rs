@@ -17,32 +17,30 @@ use crate::rpc::door::{Door, Timed};
 use crate::rpc::pb;
 use crate::rpc::pb::admin_service_server::AdminServiceServer;
 use crate::rpc::{health, status};
-use crate::storage::gate::Waiting;
 
-use super::{Admin, Parts, REQUEST_BYTES_MAX, role};
+use super::{Admin, REQUEST_BYTES_MAX, role};
 
 type Answering = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
 
-/// `AdminService`, health and reflection, for the runtime that serves this place at the gate. `None` if our own descriptors
-/// are broken, which a test excludes.
-pub fn routes(parts: Parts, waiting: Arc<Waiting>) -> Option<Routes> {
+/// `AdminService`, health and reflection, for the runtime of this service.
+pub fn routes(admin: Admin) -> Routes {
     let reflected = || {
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(pb::DESCRIPTORS)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
     };
-    let health = health::service(Arc::clone(&parts.vitals));
+    let parts = Arc::clone(&admin.parts);
     let guarded = Guarded {
         door: Door::new(Arc::clone(&parts.vitals), Arc::clone(&parts.clock)),
         access: Arc::clone(&parts.access),
-        service: AdminServiceServer::new(Admin::new(parts, waiting))
-            .max_decoding_message_size(REQUEST_BYTES_MAX),
+        service: AdminServiceServer::new(admin).max_decoding_message_size(REQUEST_BYTES_MAX),
     };
-    let routes = Routes::new(guarded)
-        .add_service(health)
-        .add_service(reflected().build_v1().ok()?)
-        .add_service(reflected().build_v1alpha().ok()?);
-    Some(routes.prepare())
+    let mut routes = Routes::new(guarded).add_service(health::service(Arc::clone(&parts.vitals)));
+    // They build unless our own descriptors are broken, which a test of the data plane excludes.
+    if let (Ok(v1), Ok(v1alpha)) = (reflected().build_v1(), reflected().build_v1alpha()) {
+        routes = routes.add_service(v1).add_service(v1alpha);
+    }
+    routes.prepare()
 }
 
 /// The service behind its door.

@@ -6,8 +6,9 @@ use crate::rpc::access::Role;
 use crate::rpc::pb;
 use crate::rpc::pb::admin_service_server::AdminService;
 
+use super::export::{Exported, export_usage};
 use super::watch::{Watched, watch_notifications};
-use super::{Admin, acts, entries, notices, plan, reports};
+use super::{Admin, acts, entries, notices, plan, reports, usage};
 
 /// Writes the service and the roles from the table.
 macro_rules! service {
@@ -83,6 +84,7 @@ service! {
         estimate, "Estimate", EstimateRequest, EstimateResponse, reports::estimate;
         list_balances, "ListBalances", ListBalancesRequest, ListBalancesResponse, reports::list_balances;
         list_members, "ListMembers", ListMembersRequest, ListMembersResponse, reports::list_members;
+        query_usage, "QueryUsage", QueryUsageRequest, QueryUsageResponse, usage::query_usage;
         list_notifications, "ListNotifications", ListNotificationsRequest, ListNotificationsResponse, notices::list_notifications;
         list_sinks, "ListSinks", ListSinksRequest, ListSinksResponse, notices::list_sinks;
         list_dead_letters, "ListDeadLetters", ListDeadLettersRequest, ListDeadLettersResponse, notices::list_dead_letters;
@@ -114,6 +116,7 @@ service! {
         release_reservation, "ReleaseReservation", ReleaseReservationRequest, ReleaseReservationResponse, acts::release_reservation;
     }
     streams {
+        export_usage, "ExportUsage", ExportUsageRequest, ExportUsageStream, Exported, export_usage;
         watch_notifications, "WatchNotifications", WatchNotificationsRequest, WatchNotificationsStream, Watched, watch_notifications;
     }
 }

@@ -1,13 +1,9 @@
 //! Notifications as they happen.
 
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use parking_lot::Mutex;
 use tokio::sync::mpsc;
-use tokio_stream::Stream;
 use tonic::{Request, Response, Status};
 
 use crate::notify::{After, Subscription};
@@ -17,6 +13,7 @@ use crate::rpc::status::{Refusal, status, too_slow, unavailable};
 use crate::world::vitals::{Phase, Vitals};
 
 use super::notices::{event_id, filter};
+use super::told::{Told, told};
 use super::{Admin, By, Parts};
 
 /// Notifications on their way to one watcher. The rest waits in the log, where it takes no memory.
@@ -25,23 +22,8 @@ const ON_THE_WAY_MAX: usize = 64;
 /// A watcher that takes nothing for so long is cut off; with the id of the last one that it saw it can go on.
 const TAKES_NOTHING_MAX: Duration = Duration::from_secs(60);
 
-/// What one watcher hears, and why it ends.
-pub(super) struct Watched {
-    told: mpsc::Receiver<pb::WatchNotificationsResponse>,
-    end: Arc<Mutex<Option<Status>>>,
-}
-
-impl Stream for Watched {
-    type Item = Result<pb::WatchNotificationsResponse, Status>;
-
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let next = ready!(self.told.poll_recv(context));
-        Poll::Ready(match next {
-            Some(notification) => Some(Ok(notification)),
-            None => self.end.lock().take().map(Err),
-        })
-    }
-}
+/// What one watcher hears.
+pub(super) type Watched = Told<pb::WatchNotificationsResponse>;
 
 /// Answers the stream; what it tells comes from a task that ends with it.
 pub(super) async fn watch_notifications(
@@ -49,18 +31,13 @@ pub(super) async fn watch_notifications(
     request: Request<pb::WatchNotificationsRequest>,
 ) -> Result<Response<Watched>, Status> {
     let subscription = admin.on_a_thread(request, "", subscribe).await?;
-    let (tell, told) = mpsc::channel(ON_THE_WAY_MAX);
-    let end = Arc::new(Mutex::new(None));
-    let (vitals, told_why) = (Arc::clone(&admin.parts.vitals), Arc::clone(&end));
+    let (teller, watched) = told(ON_THE_WAY_MAX);
+    let vitals = Arc::clone(&admin.parts.vitals);
     tokio::spawn(async move {
-        // Nobody is left to be told why where the watcher has gone.
-        if let Some(why) = follow(subscription, &tell, &vitals).await {
-            *told_why.lock() = Some(why);
-        }
-        // The sender goes after the reason is there, for the watcher looks at it then.
-        drop(tell);
+        let why = follow(subscription, &teller.parts, &vitals).await;
+        teller.end(why);
     });
-    Ok(Response::new(Watched { told, end }))
+    Ok(Response::new(watched))
 }
 
 fn subscribe(
