@@ -71,6 +71,14 @@ impl ConfigError {
         Self::in_text(file, "", problems)
     }
 
+    /// The same without the lines of the text that must not be shown.
+    pub(super) fn without_lines(mut self, is_secret: fn(&str) -> bool) -> Self {
+        for problem in &mut self.problems {
+            problem.line_text.take_if(|line| is_secret(line));
+        }
+        self
+    }
+
     /// What is wrong, in the order of the text where positions are known.
     pub fn problems(&self) -> &[Problem] {
         &self.problems

@@ -3,6 +3,7 @@
 mod file;
 mod management;
 mod memory;
+mod notifications;
 mod storage;
 
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
@@ -10,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::engine::Bounds;
+use crate::notify::Sink;
 use crate::storage::Options;
 
 use super::error::ConfigError;
@@ -64,6 +66,8 @@ pub struct Settings {
     pub bounds: Bounds,
     /// Data-plane threads, at least 1; `None` is one for each core.
     pub threads: Option<usize>,
+    /// Who is told of what fires.
+    pub sinks: Vec<Sink>,
 }
 
 /// A Unix socket.
@@ -129,6 +133,12 @@ impl Settings {
         let probes = raw.probes.take().and_then(|it| it.listen);
         let bounds = raw.bounds.take().unwrap_or_default();
         let mut given = overrides;
+        let in_file = notifications::In {
+            name: &file.name,
+            text: &file.text,
+            folder: &folder,
+        };
+        let sinks = notifications::resolve(raw.notifications.take(), &in_file)?;
         let settings = Self {
             data_dir: storage::data_dir(&mut given, &mut raw, &folder),
             management: management::resolve(&mut given, raw.management.take(), &folder)?,
@@ -155,6 +165,7 @@ impl Settings {
             threads: read::<Small>("threads", given.threads)?
                 .or(raw.threads)
                 .map(size),
+            sinks,
         };
         settings.check().map_err(|(key, problem)| {
             let segments: Vec<_> = key.split('.').collect();

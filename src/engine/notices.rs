@@ -160,7 +160,9 @@ mod tests {
         // Every way in which 5 takings and 5 steps can follow each other.
         for ways in 0..1_u32 << 10 {
             let mut notices = Notices::default();
-            (0..4).for_each(|it| drop(notices.push(notice(it))));
+            for it in 0..4 {
+                notices.push(notice(it));
+            }
             notices.begin_copy();
             let mut copied = Vec::new();
             for bit in 0..10 {

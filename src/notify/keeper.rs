@@ -3,6 +3,7 @@
 
 use std::collections::HashSet;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::thread::JoinHandle;
@@ -36,6 +37,9 @@ const REMOVE_EVERY: Duration = Duration::from_secs(60);
 
 /// What could not be written is tried again after this.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
+
+/// However little time is left at the end, what fired is written if the disk takes it within this.
+const LAST_PASS_LEAST: Duration = Duration::from_millis(500);
 
 /// Whether the journal is safe up to a receipt.
 pub type IsSafe = Box<dyn Fn(Receipt) -> bool + Send>;
@@ -219,7 +223,15 @@ impl Keeper {
         let watched = Arc::clone(&stage);
         let keeper = std::thread::Builder::new()
             .name("quotad-events".to_owned())
-            .spawn(move || self.run(&engine, &is_safe, &watched))?;
+            .spawn(move || {
+                let kept = catch_unwind(AssertUnwindSafe(|| self.run(&engine, &is_safe, &watched)));
+                if kept.is_err() {
+                    tracing::error!(
+                        "the thread that keeps the log of events has ended in a panic, which is a defect: nothing more is \
+                         told until the next start"
+                    );
+                }
+            })?;
         Ok(Running {
             log,
             stage,
@@ -292,12 +304,18 @@ impl Keeper {
 }
 
 impl Running {
+    /// For whoever asks, watches and replays.
+    pub fn notifications(&self) -> Notifications {
+        self.log.clone()
+    }
+
     /// Ends within so long: what fired is written first, then the sinks get what is left of the time. Blocks. What is not
     /// delivered by then is at the next start.
     pub fn stop(mut self, limit: Duration) {
         let end = self.now().plus(limit);
+        let passed_by = self.now().plus(limit.max(LAST_PASS_LEAST));
         self.stage.store(LAST_PASS, Ordering::Release);
-        while self.stage.load(Ordering::Acquire) == LAST_PASS && self.now() < end {
+        while self.stage.load(Ordering::Acquire) == LAST_PASS && self.now() < passed_by {
             self.log.0.bell.notify_all();
             std::thread::sleep(Duration::from_millis(2));
         }
@@ -308,11 +326,6 @@ impl Running {
         let patience = self.now().plus(limit.max(LOOK_EVERY * 4));
         while self.keeper.as_ref().is_some_and(|it| !it.is_finished()) && self.now() < patience {
             std::thread::sleep(Duration::from_millis(2));
-        }
-        if let Some(keeper) = self.keeper.take_if(|it| it.is_finished())
-            && keeper.join().is_err()
-        {
-            tracing::error!("the thread that keeps the log of events had ended in a panic");
         }
     }
 

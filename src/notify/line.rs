@@ -479,7 +479,7 @@ pub(super) mod tests {
             let id = EventId::of("acme", &notice);
             let (organization, zone) = ("acme".into(), Tz::Europe__Paris);
             Event {
-                sequence: sequence,
+                sequence,
                 id,
                 organization,
                 scale: 1_000,

@@ -11,7 +11,7 @@ use crate::domain::credits::Credits;
 use crate::domain::names::Name;
 use crate::domain::rates::Cost;
 use crate::domain::time::Timestamp;
-use crate::engine::answer::{Decision, EngineError};
+use crate::engine::answer::{Decision, EngineError, Notice};
 use crate::engine::order::{Act, Actual, Charge, Check, Commit, Extend, Id, Of, Reserve, Subject};
 use crate::engine::{Bounds, Engine};
 use crate::world::clock::{Clock, ManualClock};
@@ -395,8 +395,10 @@ impl World {
                     .engine
                     .notices(name("organization", self.organization(organization))?)?;
                 return Ok(Came::List(
+                    // What scenarios ask for is what somebody is warned of.
                     notices
                         .iter()
+                        .filter(|it| !matches!(it, Notice::CycleClosed { .. } | Notice::Audit(_)))
                         .map(|notice| Value::from(notice.to_string()))
                         .collect(),
                 ));

@@ -52,6 +52,10 @@ fn without_a_file_the_defaults_hold() {
                 settled: 1_000_000
             },
             threads: None,
+            sinks: vec![Sink {
+                name: "log".into(),
+                target: crate::notify::Target::Log,
+            }],
         }
     );
 }
@@ -149,7 +153,7 @@ fn what_the_file_may_not_say() {
             "listn: 127.0.0.1:1",
             "/etc/quotad/quotad.yaml:1:1: the key `listn` is not known here; did you mean `listen`? \
              Known: listen, socket, probes, plan, data_dir, durability, snapshot_interval, fsync_interval, \
-             journal_bytes_max, drain_timeout, bounds, threads",
+             journal_bytes_max, drain_timeout, bounds, threads, notifications",
         ),
         (
             "plan: p.yaml\nretention: 30d",
