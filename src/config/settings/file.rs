@@ -34,6 +34,7 @@ pub(super) struct RawSettings {
     pub(super) snapshot_interval: Option<Span>,
     pub(super) fsync_interval: Option<Span>,
     pub(super) journal_bytes_max: Option<Bytes>,
+    pub(super) retention: Option<Span>,
     pub(super) drain_timeout: Option<Span>,
     pub(super) bounds: Option<RawBounds>,
     pub(super) threads: Option<Small>,
@@ -73,13 +74,14 @@ pub(super) struct RawBounds {
     pub(super) cells: Option<Small>,
     pub(super) holds: Option<Small>,
     pub(super) settled: Option<Small>,
+    pub(super) usage_rows: Option<Small>,
+    pub(super) labels: Option<Small>,
 }
 
 /// Keys of the design that belong to parts which this version does not have.
 fn not_yet(key: &str) -> Option<&'static str> {
     match key {
         "drop_from" => Some("it is the flag --drop-from, for one start only"),
-        "retention" => Some("it belongs to the log of events, which does not exist yet"),
         "ledger" => Some("it belongs to the shared ledger, which does not exist yet"),
         _ => None,
     }
