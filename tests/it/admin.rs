@@ -102,7 +102,8 @@ impl Desk {
                 for day in days.filter(|day| query.wants(day.date, day.book, view.book)) {
                     groups.add(query, day);
                 }
-                take(&groups.take());
+                let mut sums = groups.take().into_iter();
+                sums.all(take);
                 Ok(())
             }),
             read_plan: Arc::new(|text| {
