@@ -27,6 +27,8 @@ pub mod gauges;
 mod holds;
 mod labels;
 mod marks;
+mod members;
+mod noted;
 mod notices;
 pub mod order;
 mod organization;

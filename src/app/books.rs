@@ -13,6 +13,7 @@ use crate::domain::time::Timestamp;
 use crate::engine::Engine;
 use crate::engine::answer::EngineError;
 use crate::engine::recorder::Receipt;
+use crate::rpc::admin::AskUsage;
 use crate::storage::gate::Gate;
 use crate::storage::{Durability, Recovered, Storage};
 use crate::world::clock::Clock;
@@ -107,6 +108,12 @@ impl Books {
     /// Whether what was recorded up to here is safe from the loss of power, as far as it will ever be.
     pub(super) fn is_safe(&self, upto: Receipt) -> bool {
         self.storage.synced() >= upto
+    }
+
+    /// Answers questions about usage.
+    pub(super) fn ask_usage(self: &Arc<Self>) -> Arc<AskUsage> {
+        let books = Arc::clone(self);
+        Arc::new(move |query, each| Ok(books.storage.usage_each(&books.engine, query, each)?))
     }
 
     /// What is wrong, if nothing can be acknowledged any more.

@@ -13,6 +13,8 @@ use super::books::{Books, on_a_thread};
 
 /// The log of events, opened, and who is to keep it once the books are back.
 pub(super) struct Told {
+    /// For whoever asks.
+    pub(super) notifications: Notifications,
     keeper: Keeper,
 }
 
@@ -36,8 +38,11 @@ impl Told {
         let opened = on_a_thread("quotad-events", move || {
             let disk = RealDisk::open(&folder)
                 .map_err(|error| LockError::Io(folder.display().to_string(), error))?;
-            let (_, keeper) = Notifications::open(Arc::new(disk), clock, options)?;
-            Ok::<_, AppError>(Self { keeper })
+            let (notifications, keeper) = Notifications::open(Arc::new(disk), clock, options)?;
+            Ok::<_, AppError>(Self {
+                notifications,
+                keeper,
+            })
         });
         opened.await?
     }

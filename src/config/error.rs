@@ -63,6 +63,14 @@ impl ConfigError {
         }
     }
 
+    /// Problems with their positions in a text that must not be shown.
+    pub(super) fn without_text<P>(file: &str, problems: P) -> Self
+    where
+        P: IntoIterator<Item = (Option<Position>, String)>,
+    {
+        Self::in_text(file, "", problems)
+    }
+
     /// The same without the lines of the text that must not be shown.
     pub(super) fn without_lines(mut self, is_secret: fn(&str) -> bool) -> Self {
         for problem in &mut self.problems {

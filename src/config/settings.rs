@@ -1,6 +1,7 @@
 //! `quotad.yaml`: how the sidecar itself runs. A flag beats the environment, which beats the file, which beats the default.
 
 mod file;
+mod management;
 mod memory;
 mod notifications;
 mod storage;
@@ -19,6 +20,7 @@ use super::yaml_position::locate;
 use file::RawSocket;
 
 pub use file::SettingsFile;
+pub use management::{MANAGEMENT_LISTEN_DEFAULT, Management};
 pub use memory::{MemoryRefused, fits_memory, memory_limit};
 pub use storage::{
     DATA_DIR_DEFAULT, FSYNC_INTERVAL_DEFAULT, JOURNAL_BYTES_MAX_DEFAULT, JOURNAL_BYTES_MAX_LEAST,
@@ -52,6 +54,8 @@ pub struct Settings {
     pub socket: Option<SocketSettings>,
     /// Where the probes listen; `None` is nowhere.
     pub probes_listen: Option<SocketAddr>,
+    /// Where administrators are answered, and who they are.
+    pub management: Management,
     /// The plan file; `None` is the embedded example.
     pub plan: Option<PathBuf>,
     /// Where the books are kept; this process alone uses it.
@@ -88,6 +92,12 @@ pub struct Overrides {
     pub socket_mode: Option<String>,
     /// `--probes-listen`, `QUOTAD_PROBES_LISTEN`
     pub probes_listen: Option<String>,
+    /// `--management-listen`, `QUOTAD_MANAGEMENT_LISTEN`
+    pub management_listen: Option<String>,
+    /// `--management-tokens-file`, `QUOTAD_MANAGEMENT_TOKENS_FILE`
+    pub management_tokens_file: Option<String>,
+    /// `--management-open`, `QUOTAD_MANAGEMENT_OPEN`
+    pub management_open: Option<String>,
     /// `--plan`, `QUOTAD_PLAN`
     pub plan: Option<String>,
     /// `--data-dir`, `QUOTAD_DATA_DIR`
@@ -139,6 +149,7 @@ impl Settings {
         let sinks = notifications::resolve(raw.notifications.take(), &in_file)?;
         let settings = Self {
             data_dir: storage::data_dir(&mut given, &mut raw, &folder),
+            management: management::resolve(&mut given, raw.management.take(), &folder)?,
             storage: storage::options(&mut given, &raw)?,
             listen: read::<Address>("listen", given.listen)?
                 .or(raw.listen)
@@ -222,6 +233,11 @@ impl Settings {
                 "the probes listen there; choose another port for one of them".to_owned(),
             ));
         }
+        let others = [
+            ("the data plane listens", self.listen),
+            ("the probes listen", self.probes_listen),
+        ];
+        management::check(&self.management, &others)?;
         if self.drain_timeout > DRAIN_TIMEOUT_MAX {
             return Err((
                 "drain_timeout",

@@ -27,10 +27,10 @@ use super::seat::{Trial, payer_state};
 pub const LISTED_MAX: usize = 1_000;
 
 /// So many balances are told before others get a turn at the lock: some microseconds.
-const BALANCES_AT_ONCE: usize = 64;
+pub(super) const BALANCES_AT_ONCE: usize = 64;
 
 /// So many slots are looked at before others get a turn at the lock: a few microseconds.
-const SLOTS_AT_ONCE: u32 = 4_096;
+pub(super) const SLOTS_AT_ONCE: u32 = 4_096;
 
 impl Engine {
     /// The accounts of an organization in the order organization, pool (where anything is set aside), environments with an
@@ -70,7 +70,7 @@ impl Engine {
     }
 
     /// The first users with a trial after an account, by name. Trials are in no order, so each answer looks at all of them.
-    fn tried_users(
+    pub(super) fn tried_users(
         &self,
         id: OrganizationId,
         organization: Name<'_>,
@@ -224,7 +224,7 @@ fn environments_after(plan: &OrganizationPlan, after: &str, count: usize) -> Vec
     accounts.take(count).collect()
 }
 
-fn balances(
+pub(super) fn balances(
     organization: &Organization,
     book: &Book,
     accounts: Vec<Account>,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::super::error::ConfigError;
-use super::super::scalar::{Address, Bytes, Durable, Mode, Small, Span};
+use super::super::scalar::{Address, Bytes, Durable, Mode, Small, Span, Truth};
 use super::super::variables::Variables;
 use super::super::yaml;
 use super::notifications::RawSink;
@@ -27,6 +27,7 @@ pub(super) struct RawSettings {
     pub(super) listen: Option<Address>,
     pub(super) socket: Option<RawSocket>,
     pub(super) probes: Option<RawProbes>,
+    pub(super) management: Option<RawManagement>,
     pub(super) plan: Option<PathBuf>,
     pub(super) data_dir: Option<PathBuf>,
     pub(super) durability: Option<Durable>,
@@ -61,6 +62,14 @@ pub(super) struct RawProbes {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
+pub(super) struct RawManagement {
+    pub(super) listen: Option<Address>,
+    pub(super) tokens_file: Option<PathBuf>,
+    pub(super) open: Option<Truth>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct RawBounds {
     pub(super) cells: Option<Small>,
     pub(super) holds: Option<Small>,
@@ -73,7 +82,6 @@ pub(super) struct RawBounds {
 fn not_yet(key: &str) -> Option<&'static str> {
     match key {
         "drop_from" => Some("it is the flag --drop-from, for one start only"),
-        "management" => Some("it belongs to the administration service, which does not exist yet"),
         "ledger" => Some("it belongs to the shared ledger, which does not exist yet"),
         _ => None,
     }
