@@ -7,6 +7,7 @@ mod plan_checked;
 pub mod plan_file;
 mod plan_raw;
 mod scalar;
+pub mod schema;
 pub mod settings;
 pub mod units;
 mod variables;

@@ -101,7 +101,7 @@ fn look(path: &Path, output: Output) -> Result<Exit, String> {
             merge(&mut object, json!(report));
             print(&format!("{object:#}"));
         }
-        Output::Table => print_report(folder, holder.as_deref(), &report),
+        Output::Table | Output::Csv => print_report(folder, holder.as_deref(), &report),
     }
     Ok(exit_of(&report))
 }
@@ -157,7 +157,9 @@ fn verify(folder: &Path, output: Output) -> Result<Exit, String> {
             merge(&mut object, json!(rehearsal));
             print(&format!("{object:#}"));
         }
-        Output::Table => print_rehearsal(folder, holder.as_deref(), &rehearsal, &report),
+        Output::Table | Output::Csv => {
+            print_rehearsal(folder, holder.as_deref(), &rehearsal, &report)
+        }
     }
     Ok(match rehearsal.refusal {
         Some(_) => Exit::Failed,

@@ -10,13 +10,13 @@ use crate::domain::fact::{Extension, Label, OrganizationId, Slot};
 use crate::domain::plan::{OrganizationPlan, Step};
 use crate::domain::time::Timestamp;
 
-pub use crate::domain::notice::Notice;
 pub use super::book::Figures;
 pub use super::cell::Cell;
 pub use super::holds::{Row, State};
 pub(crate) use super::holds::{id_of, slot_of};
 pub use super::organization::Period;
 pub use super::usage::UsageRow;
+pub use crate::domain::notice::Notice;
 
 /// An entry. They come in an order in which each finds what it refers to.
 #[derive(Clone, Debug, PartialEq)]

@@ -255,7 +255,9 @@ pub(super) fn decode(
                 let (slot, row) = row::read(&mut reader, frame)?;
                 each(Entry::Remembered { slot, row: &row })?;
             }
-            kind @ (2..=3 | 5..=9 | 11..=13) => of_organization(&mut reader, kind, frame, scratch, each)?,
+            kind @ (2..=3 | 5..=9 | 11..=13) => {
+                of_organization(&mut reader, kind, frame, scratch, each)?
+            }
             kind => return Err(begin.garbled(Problem::Kind("entry", kind)).into()),
         }
     }

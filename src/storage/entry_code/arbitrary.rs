@@ -272,11 +272,13 @@ pub(in crate::storage) fn entry() -> impl Strategy<Value = Owned> {
     let of = organization;
     let rows = || [small(), small()];
     let usage_row =
-        (rows(), small(), any::<i64>()).prop_map(|([environment, user], label, credits)| UsageRow {
-            environment,
-            user,
-            label,
-            credits,
+        (rows(), small(), any::<i64>()).prop_map(|([environment, user], label, credits)| {
+            UsageRow {
+                environment,
+                user,
+                label,
+                credits,
+            }
         });
     prop_oneof![
         1 => (any::<u8>(), number(), time()).prop_map(|it| Owned::Shard(it.0, it.1, it.2)),

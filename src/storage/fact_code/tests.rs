@@ -13,8 +13,8 @@ use crate::domain::fact::{
 use crate::domain::rates::Class;
 use crate::domain::time::{Now, Timestamp};
 use crate::storage::parts::arbitrary::{
-    FRAME, account, audit, calendar, class, damage, date, extension, label, name, number, organization, period,
-    place_in, rate, slot, small, span, tag, time,
+    FRAME, account, audit, calendar, class, damage, date, extension, label, name, number,
+    organization, period, place_in, rate, slot, small, span, tag, time,
 };
 use crate::storage::parts::known_id;
 use crate::storage::plan_code::PlanHash;

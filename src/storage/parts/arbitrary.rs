@@ -182,14 +182,16 @@ pub(in crate::storage) fn notice() -> impl Strategy<Value = Notice> {
     let extension = ([time(), time()], number(), name(), span());
     let closed = (span(), [number(), number(), number(), number()]);
     prop_oneof![
-        threshold.prop_map(|(account, percent, at, [used, limit], cycle)| Notice::Threshold {
-            account,
-            percent,
-            at,
-            used,
-            limit,
-            cycle
-        }),
+        threshold.prop_map(
+            |(account, percent, at, [used, limit], cycle)| Notice::Threshold {
+                account,
+                percent,
+                at,
+                used,
+                limit,
+                cycle
+            }
+        ),
         extension.prop_map(|([at, usable], credits, by, cycle)| Notice::Extension {
             at,
             usable,
@@ -197,15 +199,15 @@ pub(in crate::storage) fn notice() -> impl Strategy<Value = Notice> {
             by,
             cycle
         }),
-        closed.prop_map(
-            |(cycle, [used, trial_used, entitlement, rolled_over])| Notice::CycleClosed {
+        closed.prop_map(|(cycle, [used, trial_used, entitlement, rolled_over])| {
+            Notice::CycleClosed {
                 cycle,
                 used,
                 trial_used,
                 entitlement,
-                rolled_over
+                rolled_over,
             }
-        ),
+        }),
         audit().prop_map(|audit| Notice::Audit(Box::new(audit))),
     ]
 }
