@@ -5,10 +5,12 @@
 mod error;
 mod plan_checked;
 pub mod plan_file;
+mod plan_owned;
 mod plan_raw;
 mod scalar;
 pub mod schema;
 pub mod settings;
+pub mod tokens;
 pub mod units;
 mod variables;
 pub mod watch;

@@ -3,8 +3,10 @@
 //! A request finds its shard, takes the lock, reads the clock once, lets happen what is due, decides (`domain::charge`),
 //! states the facts and applies them, hands them to the recorder, and releases the lock. Nothing in here does I/O.
 
+mod accounts;
 pub mod answer;
 mod apply;
+mod audit;
 mod book;
 mod case;
 mod cell;
@@ -18,14 +20,18 @@ pub mod entry;
 mod expiry;
 mod export;
 mod extend;
+mod extension;
 mod fingerprint;
 mod fired;
 pub mod gauges;
 mod holds;
 mod marks;
+mod members;
+mod noted;
 mod notices;
 pub mod order;
 mod organization;
+pub mod outbox;
 mod plan_change;
 pub mod recorder;
 mod report;
@@ -56,6 +62,8 @@ use gauges::{Gauges, Stats};
 use recorder::{Recorder, Unrecorded};
 use shard::{Shard, Shared};
 
+pub use accounts::LISTED_MAX;
+pub use notices::NOTICES_MAX;
 pub use shard::REMEMBERED;
 
 /// How many shards there are. More would cost memory and time at plan changes, which take all locks; with 64 two of a

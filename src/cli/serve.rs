@@ -39,6 +39,22 @@ pub(super) struct Args {
     /// Where probes are answered, `none` for nowhere [default: 127.0.0.1:7452].
     #[arg(long, env = "QUOTAD_PROBES_LISTEN", value_name = "ADDRESS")]
     probes_listen: Option<String>,
+    /// Where administrators are answered, `none` for nowhere [default: 127.0.0.1:7451].
+    #[arg(long, env = "QUOTAD_MANAGEMENT_LISTEN", value_name = "ADDRESS")]
+    management_listen: Option<String>,
+    /// Who administrators are: a file of tokens with names and roles. Without it whoever reaches the address may read.
+    #[arg(long, env = "QUOTAD_MANAGEMENT_TOKENS_FILE", value_name = "FILE")]
+    management_tokens_file: Option<String>,
+    /// Whoever reaches the address may change everything; on a loopback address without tokens only.
+    #[arg(
+        long,
+        env = "QUOTAD_MANAGEMENT_OPEN",
+        value_name = "BOOL",
+        num_args = 0..=1,
+        default_missing_value = "true",
+        require_equals = true
+    )]
+    management_open: Option<String>,
     /// Where the books are kept; no other quotad may use it [default: ./quotad-data].
     #[arg(long, env = "QUOTAD_DATA_DIR", value_name = "DIR")]
     data_dir: Option<String>,
@@ -100,6 +116,9 @@ fn serve(args: Args) -> Result<(), AppError> {
         socket: args.socket,
         socket_mode: args.socket_mode,
         probes_listen: args.probes_listen,
+        management_listen: args.management_listen,
+        management_tokens_file: args.management_tokens_file,
+        management_open: args.management_open,
         plan: args.plan,
         data_dir: args.data_dir,
         durability: args.durability,
@@ -136,6 +155,7 @@ fn welcome(ready: &Ready<'_>) {
     tracing::info!(
         server,
         probes = ready.probes.map(tracing::field::display),
+        management = ready.management.map(tracing::field::display),
         plan = plan.as_deref().unwrap_or(if ready.is_example {
             app::EXAMPLE_NAME
         } else {

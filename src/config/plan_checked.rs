@@ -13,6 +13,7 @@ use crate::domain::plan::{
 };
 use crate::domain::rates::{Class, Operation, Rate, RateCard};
 
+use super::plan_owned;
 use super::plan_raw::*;
 use super::scalar::Small;
 
@@ -66,6 +67,7 @@ impl Errors {
 /// The plan, or everything that is wrong with it as far as single entries tell.
 pub(super) fn plan(raw: RawPlan) -> Result<Plan, Vec<PlanError>> {
     let mut errors = Errors::default();
+    let owned = plan_owned::owned(&raw);
     let classes = errors.inside("classes", |errors| {
         classes(raw.classes.unwrap_or_default(), errors)
     });
@@ -94,6 +96,7 @@ pub(super) fn plan(raw: RawPlan) -> Result<Plan, Vec<PlanError>> {
             organizations,
             rate_card: Arc::new(rate_card),
             catalogue: Arc::new(catalogue),
+            owned: Arc::new(owned),
         })
     } else {
         Err(errors.found)

@@ -1,7 +1,9 @@
 //! `quotad.yaml`: how the sidecar itself runs. A flag beats the environment, which beats the file, which beats the default.
 
 mod file;
+mod management;
 mod memory;
+mod notifications;
 mod storage;
 
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
@@ -9,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::engine::Bounds;
+use crate::notify::Sink;
 use crate::storage::Options;
 
 use super::error::ConfigError;
@@ -17,6 +20,7 @@ use super::yaml_position::locate;
 use file::RawSocket;
 
 pub use file::SettingsFile;
+pub use management::{MANAGEMENT_LISTEN_DEFAULT, Management};
 pub use memory::{MemoryRefused, fits_memory, memory_limit};
 pub use storage::{
     DATA_DIR_DEFAULT, FSYNC_INTERVAL_DEFAULT, JOURNAL_BYTES_MAX_DEFAULT, JOURNAL_BYTES_MAX_LEAST,
@@ -48,6 +52,8 @@ pub struct Settings {
     pub socket: Option<SocketSettings>,
     /// Where the probes listen; `None` is nowhere.
     pub probes_listen: Option<SocketAddr>,
+    /// Where administrators are answered, and who they are.
+    pub management: Management,
     /// The plan file; `None` is the embedded example.
     pub plan: Option<PathBuf>,
     /// Where the books are kept; this process alone uses it.
@@ -60,6 +66,8 @@ pub struct Settings {
     pub bounds: Bounds,
     /// Data-plane threads, at least 1; `None` is one for each core.
     pub threads: Option<usize>,
+    /// Who is told of what fires.
+    pub sinks: Vec<Sink>,
 }
 
 /// A Unix socket.
@@ -82,6 +90,12 @@ pub struct Overrides {
     pub socket_mode: Option<String>,
     /// `--probes-listen`, `QUOTAD_PROBES_LISTEN`
     pub probes_listen: Option<String>,
+    /// `--management-listen`, `QUOTAD_MANAGEMENT_LISTEN`
+    pub management_listen: Option<String>,
+    /// `--management-tokens-file`, `QUOTAD_MANAGEMENT_TOKENS_FILE`
+    pub management_tokens_file: Option<String>,
+    /// `--management-open`, `QUOTAD_MANAGEMENT_OPEN`
+    pub management_open: Option<String>,
     /// `--plan`, `QUOTAD_PLAN`
     pub plan: Option<String>,
     /// `--data-dir`, `QUOTAD_DATA_DIR`
@@ -119,8 +133,15 @@ impl Settings {
         let probes = raw.probes.take().and_then(|it| it.listen);
         let bounds = raw.bounds.take().unwrap_or_default();
         let mut given = overrides;
+        let in_file = notifications::In {
+            name: &file.name,
+            text: &file.text,
+            folder: &folder,
+        };
+        let sinks = notifications::resolve(raw.notifications.take(), &in_file)?;
         let settings = Self {
             data_dir: storage::data_dir(&mut given, &mut raw, &folder),
+            management: management::resolve(&mut given, raw.management.take(), &folder)?,
             storage: storage::options(&mut given, &raw)?,
             listen: read::<Address>("listen", given.listen)?
                 .or(raw.listen)
@@ -144,6 +165,7 @@ impl Settings {
             threads: read::<Small>("threads", given.threads)?
                 .or(raw.threads)
                 .map(size),
+            sinks,
         };
         settings.check().map_err(|(key, problem)| {
             let segments: Vec<_> = key.split('.').collect();
@@ -191,6 +213,11 @@ impl Settings {
                 "the probes listen there; choose another port for one of them".to_owned(),
             ));
         }
+        let others = [
+            ("the data plane listens", self.listen),
+            ("the probes listen", self.probes_listen),
+        ];
+        management::check(&self.management, &others)?;
         if self.drain_timeout > DRAIN_TIMEOUT_MAX {
             return Err((
                 "drain_timeout",

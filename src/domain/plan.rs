@@ -1,11 +1,17 @@
 //! What an organization bought and how it is shared out (sections 3 to 5 of the rule book): data, checked as a whole.
 //!
 //! `plan/entitlement.rs` says what is in force when; `plan/check.rs` refuses plans that contradict themselves;
-//! `plan/change.rs` judges a change against what has been used.
+//! `plan/change.rs` judges a change against what has been used. `plan/owned.rs` says what the plan file owns,
+//! `plan/edit.rs` changes the rest entry by entry, `plan/diff.rs` and `plan/text.rs` tell people what has changed.
 
 mod change;
 mod check;
+mod diff;
+pub mod edit;
 mod entitlement;
+mod entry;
+mod owned;
+mod text;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,7 +21,11 @@ use chrono::NaiveDate;
 
 pub use change::{ChangeRefused, DrawnBy, Footing, judge};
 pub use check::{PlanError, check};
+pub use diff::{Difference, Ownership, diff};
 pub use entitlement::{Purchased, Step, Timeline};
+pub use entry::{Entry, Part, Setting};
+pub use owned::{Owned, OwnedOrganization};
+pub use text::{etag, settings_etag, text};
 
 use super::credits::Credits;
 use super::cycle::Calendar;
@@ -30,6 +40,8 @@ pub struct Plan {
     pub rate_card: Arc<RateCard>,
     /// What licences and add-ons are worth.
     pub catalogue: Arc<Catalogue>,
+    /// What the plan file names, so that nobody else changes it.
+    pub owned: Arc<Owned>,
 }
 
 /// One organization's part of the plan.

@@ -1,7 +1,7 @@
 //! What the engine answers. A denial is an answer; an error is a request that cannot be done.
 
 use crate::domain::credits::Credits;
-use crate::domain::plan::ChangeRefused;
+use crate::domain::plan::{ChangeRefused, LimitKind};
 use crate::domain::rates::RateError;
 use crate::domain::standing::State;
 use crate::domain::time::Timestamp;
@@ -189,6 +189,68 @@ impl Sources {
     pub fn purchased(&self) -> u64 {
         self.contract + self.add_on + self.license
     }
+}
+
+/// An administrator's change was made, or had been made before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Changed<T> {
+    /// What it brought.
+    pub value: T,
+    /// How far the record must be safe before this answer leaves.
+    pub receipt: Receipt,
+}
+
+/// A plan is in force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PlanChanged {
+    /// Whether it is another than before.
+    pub is_changed: bool,
+    /// How far the record must be safe before this answer leaves.
+    pub receipt: Receipt,
+}
+
+/// A hold that is open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenHold {
+    /// Names it.
+    pub id: Id,
+    /// Where the work runs.
+    pub environment: Box<str>,
+    /// Who it is done for; empty if the request named nobody, or shares a cell with others.
+    pub user: Box<str>,
+    /// Credits it holds.
+    pub held: u64,
+    /// When it was made, or last extended.
+    pub made: Timestamp,
+    /// When it ends by itself.
+    pub expires: Timestamp,
+}
+
+/// Some of an organization's open holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OpenHolds {
+    /// In no order that means anything.
+    pub holds: Vec<OpenHold>,
+    /// Where to go on; `None` after the last.
+    pub next: Option<u32>,
+}
+
+/// How one of several accounts stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountBalance {
+    /// The account, and its figures.
+    pub balance: Balance,
+    /// What happens at a user's limit; `None` for other accounts, and for a user with a trial and no limit.
+    pub kind: Option<LimitKind>,
+}
+
+/// Some of an organization's accounts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Accounts {
+    /// The organization, the pool, environments by name, users by name.
+    pub accounts: Vec<AccountBalance>,
+    /// The last of them, after which to go on; `None` if there are no more.
+    pub next: Option<Account>,
 }
 
 /// A request that cannot be done. Each says what to do.

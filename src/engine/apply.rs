@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crate::domain::fact::{
-    Charged, Extended, Fact, Held, Id, OrganizationId, Place, Settled, Slot,
+    Charged, Extended, Fact, Held, Id, OrganizationId, Place, Settled, Slot, Tag,
 };
 use crate::domain::plan::Plan;
 use crate::domain::time::Timestamp;
@@ -40,6 +40,7 @@ impl Shard {
             } => {
                 let catalogue = Arc::clone(&self.catalogue);
                 self.with(*organization, |it| {
+                    it.close_cycle(*rolled_over);
                     let plan = Arc::clone(&it.plan);
                     it.books.push_back(Book::new(
                         *book,
@@ -87,15 +88,11 @@ impl Shard {
             Fact::Adjusted {
                 place,
                 credits,
+                at,
                 share,
+                tag,
                 ..
-            } => self.with(place.organization, |it| {
-                if let Some(book) = it.book_mut(place.book) {
-                    book.shift(place.environment, place.user, *credits, 0, false);
-                    book.set_share(place.environment, *share);
-                    book.tidy(place.environment, place.user);
-                }
-            }),
+            } => self.adjust(place, *credits, *share, tag.as_ref().map(|tag| (*tag, *at))),
             Fact::Crossed {
                 organization,
                 book,
@@ -112,7 +109,7 @@ impl Shard {
                     book.fire(account, *percent);
                 }
                 let cycle = book.span;
-                it.notices.push(Notice::Threshold {
+                it.notice(Notice::Threshold {
                     account: account.clone(),
                     percent: *percent,
                     at: *at,
@@ -133,7 +130,7 @@ impl Shard {
                 book.extensions.push(*extension);
                 let cycle = book.span;
                 it.extension_requests.push(extension.requested);
-                it.notices.push(Notice::Extension {
+                it.notice(Notice::Extension {
                     at: extension.requested,
                     usable: extension.usable,
                     credits: extension.credits,
@@ -141,12 +138,17 @@ impl Shard {
                     cycle,
                 });
             }),
-            // Usage rows (usage.rs) and the audit log.
+            Fact::Audited {
+                organization,
+                audit,
+            } => self.with(*organization, |it| {
+                it.notice(Notice::Audit(audit.clone()));
+            }),
+            // Usage rows (usage.rs).
             Fact::Labelled { .. }
             | Fact::DayOpened { .. }
             | Fact::DaysClosed { .. }
-            | Fact::DaysFiled { .. }
-            | Fact::Audited { .. } => {}
+            | Fact::DaysFiled { .. } => {}
             Fact::TrialStarted {
                 organization,
                 user,
@@ -167,7 +169,16 @@ impl Shard {
             return;
         };
         let (cells_before, due_before) = (cells(organization), due(organization));
+        let (waiting_before, lost_before) = (organization.notices.len(), organization.notices_lost);
         change(organization);
+        let stats = &self.shared.stats;
+        let waiting_after = organization.notices.len();
+        shift(
+            &stats.notices_waiting,
+            waiting_before as u64,
+            waiting_after as u64,
+        );
+        shift(&stats.notices_lost, lost_before, organization.notices_lost);
         while let Some(book) = organization.take_finished_book() {
             self.finished.push(book);
         }
@@ -326,6 +337,27 @@ impl Shard {
             );
             self.remember(tag.slot, charged.place, charged.at, true);
         }
+    }
+
+    /// Corrects a cell; a correction with an id is remembered from an instant on.
+    fn adjust(&mut self, place: &Place, credits: i64, share: u64, tag: Option<(Tag, Timestamp)>) {
+        self.with(place.organization, |it| {
+            if let Some(book) = it.book_mut(place.book) {
+                book.shift(place.environment, place.user, credits, 0, false);
+                book.set_share(place.environment, share);
+            }
+        });
+        if let Some((tag, at)) = tag {
+            let row = Row::settled(tag, State::Adjusted, *place, 0, at);
+            self.keep(tag.slot, row);
+            self.remember(tag.slot, *place, at, true);
+        }
+        // Only now: what is remembered keeps its cell.
+        self.with(place.organization, |it| {
+            if let Some(book) = it.book_mut(place.book) {
+                book.tidy(place.environment, place.user);
+            }
+        });
     }
 
     /// Changes a cell, the trial that pays for it, and the payer's share of the extension. Every request comes through

@@ -1,161 +1,63 @@
-//! What administrators do to the books apart from the plan: extensions, trials, corrections; and how the calendar turns.
-
-use std::time::Duration;
-
-use chrono::Datelike;
+//! What administrators do to the books apart from the plan: corrections, and holds that somebody forgot; how the calendar
+//! turns. Extensions and trials are in `extension.rs`.
 
 use crate::domain::credits::Credits;
 use crate::domain::cycle::CycleSpan;
-use crate::domain::fact::{Extension, Fact, OrganizationId, Place, TrialPeriod};
+use crate::domain::fact::{Fact, Id, OrganizationId, Place};
 use crate::domain::names::Name;
 use crate::domain::time::Timestamp;
 
-use super::answer::{EngineError, Notice};
+use super::answer::{Changed, EngineError, Notice, Released};
 use super::denial::{invalid, precondition};
-use super::desk::Desk;
+use super::desk::{Desk, Known};
+use super::fingerprint;
+use super::order::{Act, WHY_BYTES_MAX};
 use super::organization::Organization;
+use super::reserve::other_contents;
 use super::shard::Shard;
 use super::slab::position;
 use super::{Engine, SHARDS};
 
-const DAY: Duration = Duration::from_secs(86_400);
-
 impl Engine {
-    /// Requests an extension for the present cycle (section 3); answers when it becomes usable.
-    pub fn request_extension(&self, organization: Name<'_>) -> Result<Timestamp, EngineError> {
-        let id = self.find(organization)?;
-        let (usable, _) = self.desk(id.shard, |desk| {
-            let now = desk.now.wall;
-            let found = desk.organization(id, organization)?;
-            let book = found.present().ok_or_else(|| precondition("no cycle is open yet"))?;
-            let terms = &found.plan.extension;
-            let usable = now.plus(terms.delay);
-            if usable >= book.span.end {
-                return Err(precondition(format!(
-                    "an extension requested now would become usable at {}, not before the cycle ends at {}; \
-                     wait for the new cycle",
-                    rfc3339(usable),
-                    rfc3339(book.span.end),
-                )));
-            }
-            let year = book.calendar.date(now).year();
-            let this_year = |&&at: &&Timestamp| book.calendar.date(at).year() == year;
-            let in_year = found.extension_requests.iter().filter(this_year).count();
-            for (count, most, period) in [
-                (book.extensions.len(), terms.per_cycle, "in this cycle"),
-                (in_year, terms.per_year, "in this calendar year"),
-            ] {
-                if count >= most as usize {
-                    return Err(precondition(format!(
-                        "{count} extensions were requested {period}, and at most {most} are allowed; buy add-ons instead"
-                    )));
-                }
-            }
-            let extension = Extension { requested: now, usable, credits: terms.credits.get(), id: None };
-            let number = book.number;
-            desk.shard.happen(Fact::ExtensionRequested { organization: id, book: number, extension, by: "".into() });
-            Ok(usable)
-        })?;
-        Ok(usable)
-    }
-
-    /// Starts a user's trial, while nothing is purchased (section 3); answers when it ends.
-    pub fn start_trial(
-        &self,
-        organization: Name<'_>,
-        user: Name<'_>,
-    ) -> Result<Timestamp, EngineError> {
-        self.trial(organization, user, |found, _, _| {
-            match found.trials.find(user.as_str()) {
-                Some(_) => Err(precondition(
-                    "the user has had a trial; renew it after it has ended",
-                )),
-                None => Ok(()),
-            }
-        })
-    }
-
-    /// Renews a user's trial after it has ended; answers when it ends.
-    pub fn renew_trial(
-        &self,
-        organization: Name<'_>,
-        user: Name<'_>,
-    ) -> Result<Timestamp, EngineError> {
-        self.trial(organization, user, |found, now, renewals| {
-            let Some(trial) = found.trials.find_row(user.as_str()) else {
-                return Err(precondition("the user has had no trial; start one"));
-            };
-            let ends = trial
-                .periods
-                .last()
-                .map_or(Timestamp::MIN, |period| period.terms.until);
-            if now < ends {
-                let ends = rfc3339(ends);
-                return Err(precondition(format!(
-                    "the trial runs until {ends}; it can be renewed after that"
-                )));
-            }
-            if trial.periods.len() > renewals as usize {
-                return Err(precondition(format!(
-                    "the trial was renewed {renewals} times, the most that is allowed"
-                )));
-            }
-            Ok(())
-        })
-    }
-
-    fn trial(
-        &self,
-        organization: Name<'_>,
-        user: Name<'_>,
-        allow: impl FnOnce(&Organization, Timestamp, u32) -> Result<(), EngineError>,
-    ) -> Result<Timestamp, EngineError> {
-        let id = self.find(organization)?;
-        let (until, _) = self.desk(id.shard, |desk| {
-            let now = desk.now.wall;
-            let found = desk.organization(id, organization)?;
-            let purchased = found.present().map_or(0, |book| book.figures.purchased.total());
-            if purchased > 0 {
-                return Err(precondition(format!(
-                    "the organization has purchased {} credits; trials are for those that have none",
-                    Credits::saturating(purchased),
-                )));
-            }
-            let terms = &found.plan.trial;
-            allow(found, now, terms.renewals)?;
-            let until = now.plus(DAY.saturating_mul(terms.days));
-            let period = TrialPeriod { from: now, until, credits: terms.credits.get(), id: None };
-            desk.shard.happen(Fact::TrialStarted { organization: id, user: user.as_str().into(), period });
-            Ok(until)
-        })?;
-        Ok(until)
-    }
-
-    /// Corrects the books of the present cycle: adds to (or takes from) what a cell has used.
+    /// Corrects the books of the present cycle: adds to (or takes from) what a cell has used. The reason is `act.why`.
+    ///
+    /// # Errors
+    /// If there are no such credits, no reason or no such organization; if more is taken back than was used apart from
+    /// trials; or if the id was sent with other contents.
     pub fn adjust(
         &self,
         organization: Name<'_>,
         environment: Name<'_>,
         user: Option<Name<'_>>,
         credits: i64,
-        reason: &str,
-    ) -> Result<(), EngineError> {
+        act: &Act<'_>,
+    ) -> Result<Changed<()>, EngineError> {
         if credits == 0 || credits.unsigned_abs() > Credits::MAX.get() {
             return Err(invalid(
                 "credits",
                 "give a number other than 0 that is at most 2^53 - 1",
             ));
         }
-        if reason.trim().is_empty() || reason.len() > 1_024 {
+        if act.why.trim().is_empty() || act.why.len() > WHY_BYTES_MAX {
             return Err(invalid("reason", "say why, in 1 to 1,024 bytes"));
         }
         let id = self.find(organization)?;
         let user = user.map_or("", Name::as_str);
-        self.desk(id.shard, |desk| {
+        let cell = [environment.as_str(), user];
+        let ((), receipt) = self.desk(id.shard, |desk| {
             desk.organization(id, organization)?;
-            desk.adjust(id, environment.as_str(), user, credits, reason)
+            desk.adjust(id, cell, credits, act)
         })?;
-        Ok(())
+        Ok(Changed { value: (), receipt })
+    }
+
+    /// Gives up a hold that somebody else forgot. One that expired is settled, with nothing to return.
+    ///
+    /// # Errors
+    /// As those of [`Self::release`].
+    pub fn release_reservation(&self, id: &Id, act: &Act<'_>) -> Result<Released, EngineError> {
+        act.check()?;
+        self.release_as(id, act)
     }
 
     /// What fired since the last call in all organizations, by name, each in order. That they were taken is recorded: they
@@ -213,11 +115,23 @@ impl Desk<'_> {
     fn adjust(
         &mut self,
         id: OrganizationId,
-        environment: &str,
-        user: &str,
+        [environment, user]: [&str; 2],
         credits: i64,
-        reason: &str,
+        act: &Act<'_>,
     ) -> Result<(), EngineError> {
+        let print = match &act.request_id {
+            Some(request) => {
+                let name = self.name_of(id);
+                let print = fingerprint::of_adjust([&name, environment, user], credits, act.why);
+                match self.known(request, print)? {
+                    Known::Same(_) => return Ok(()),
+                    Known::New if !self.was_asked(id, request) => {}
+                    _ => return Err(other_contents("request_id")),
+                }
+                print
+            }
+            None => 0,
+        };
         let found = self
             .shard
             .organizations
@@ -248,6 +162,13 @@ impl Desk<'_> {
             ));
         }
         let share = seat.share_after(book, credits, 0, false, self.now.wall);
+        let tag = match &act.request_id {
+            Some(request) => {
+                let tag = self.tag(Some(request), print);
+                Some(tag.ok_or_else(|| other_contents("request_id"))?)
+            }
+            None => None,
+        };
         let rows = self.name_rows(id, &seat, environment, user);
         let (book, environment, user) = rows.ok_or_else(|| precondition("no cycle is open yet"))?;
         let place = Place {
@@ -260,12 +181,17 @@ impl Desk<'_> {
         self.shard.happen(Fact::Adjusted {
             place,
             credits,
-            reason: reason.into(),
+            reason: act.why.into(),
             at: self.now.steady,
             share,
-            tag: None,
+            tag,
         });
         self.cross(&place);
+        let after = used.saturating_add_signed(credits);
+        let texts = [used, after].map(|used| format!("used {used}"));
+        let at = self.now.wall;
+        self.shard
+            .audit(id, act, at, texts.each_ref().map(|it| it.as_str()));
         Ok(())
     }
 }
@@ -306,8 +232,4 @@ impl Shard {
             rolled_over,
         });
     }
-}
-
-fn rfc3339(instant: Timestamp) -> String {
-    instant.to_utc().format("%Y-%m-%dT%H:%M:%SZ").to_string()
 }

@@ -94,6 +94,12 @@ impl Desk<'_> {
         found.ok_or_else(|| EngineError::UnknownOrganization(name.as_str().into()))
     }
 
+    /// An organization's name; empty if there is none.
+    pub(super) fn name_of(&self, id: OrganizationId) -> Box<str> {
+        let found = self.shard.organizations.get(id.index as usize);
+        found.map_or_else(Box::default, |it| it.name.clone())
+    }
+
     /// A remembered request and its slot's row, as they are now.
     pub(super) fn remembered(&self, slot: Slot, id: &Id) -> Result<Row, EngineError> {
         let row = self

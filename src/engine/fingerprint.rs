@@ -105,3 +105,18 @@ pub(super) fn of_extend(order: &Extend) -> u64 {
     print.option(nanos(order.ttl));
     print.0
 }
+
+/// Of a correction of the books.
+pub(super) fn of_adjust(
+    [organization, environment, user]: [&str; 3],
+    credits: i64,
+    reason: &str,
+) -> u64 {
+    let mut print = Fingerprint::of(4);
+    for name in [organization, environment, user] {
+        print.text(name);
+    }
+    print.number(credits.cast_unsigned());
+    print.text(reason);
+    print.0
+}

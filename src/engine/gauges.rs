@@ -82,6 +82,10 @@ pub struct Stats {
     pub settled: AtomicU64,
     /// Cells in all books.
     pub cells: AtomicU64,
+    /// Notices that wait to be told.
+    pub notices_waiting: AtomicU64,
+    /// Notices that were lost because too many waited.
+    pub notices_lost: AtomicU64,
 }
 
 impl Stats {

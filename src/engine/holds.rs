@@ -41,6 +41,8 @@ pub enum State {
         /// The hold.
         hold: Slot,
     },
+    /// A correction of the books, remembered for its own id.
+    Adjusted,
 }
 
 /// A remembered request.
@@ -123,7 +125,12 @@ impl Holds {
         row.filter(|row| row.generation == slot.generation)
     }
 
-    /// The same, to change it.
+    /// The row at a number, whatever its generation.
+    pub(super) fn at(&self, number: u32) -> Option<&Row> {
+        self.rows.get(number)
+    }
+
+    /// The row of a slot, to change it.
     pub(super) fn get_mut(&mut self, slot: Slot) -> Option<&mut Row> {
         let row = self.rows.get_mut(slot.index);
         row.filter(|row| row.generation == slot.generation)

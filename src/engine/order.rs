@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use crate::domain::credits::Credits;
 use crate::domain::names::Name;
-use crate::domain::plan::Excess;
+use crate::domain::notice::Audit;
+use crate::domain::plan::{Excess, Plan};
 use crate::domain::rates::Cost;
 
 pub use crate::domain::fact::Id;
@@ -111,6 +112,34 @@ pub struct Check<'a> {
     pub cost: Cost<'a>,
     /// As in [`Reserve`].
     pub min: Option<Credits>,
+}
+
+/// Who changes something, and why: goes with every administrator's call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Act<'a> {
+    /// The name of the credential, or `plan file`. Empty: then nothing is audited.
+    pub who: &'a str,
+    /// What is done: the name of the RPC, or `PlanFile`.
+    pub action: &'a str,
+    /// To what, such as `users/ana`; empty if it is the organization itself. Changes of the plan name their entries instead.
+    pub target: &'a str,
+    /// Why, in the words of who does it; at most [`WHY_BYTES_MAX`].
+    pub why: &'a str,
+    /// The caller's id: the same request again is answered as before, and nothing is done twice. Changes of the plan need
+    /// none: done again, they change nothing.
+    pub request_id: Option<Id>,
+}
+
+/// The longest reason for a change, in bytes.
+pub const WHY_BYTES_MAX: usize = 1_024;
+
+/// A plan that is to be put in force, and what the audit log says of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Planned {
+    /// The whole plan. Must have passed `domain::plan::check`.
+    pub plan: Plan,
+    /// One for each change; when it happens (`at`) is filled in.
+    pub audits: Vec<Audit>,
 }
 
 /// Which balance.

@@ -3,35 +3,91 @@
 use std::sync::Arc;
 
 use crate::domain::fact::{Fact, OrganizationId};
+use crate::domain::notice::Audit;
 use crate::domain::plan::{ChangeRefused, Footing, OrganizationPlan, Plan, Timeline, judge};
 use crate::domain::time::{Now, Timestamp};
 use crate::world::sync::MutexGuard;
 
-use super::answer::EngineError;
+use super::answer::{EngineError, PlanChanged};
 use super::book::Book;
 use super::cell::UserRow;
 use super::fingerprint;
+use super::order::Planned;
 use super::organization::Organization;
+use super::recorder::Receipt;
 use super::shard::Shard;
 use super::{Engine, SHARDS};
 
 impl Engine {
-    /// Puts a plan in force, as one atomic change; the first call opens the books. The plan must have passed
-    /// `domain::plan::check`. Answers whether anything changed.
+    /// Puts a plan in force, as one atomic change that nobody audits: for tests and benches. The first call opens the books.
+    /// The plan must have passed `domain::plan::check`. Answers whether anything changed.
     ///
-    /// Refused, with everything as it was, if the result would set aside more than there is (section 4).
+    /// # Errors
+    /// As [`Self::change_plan`].
     pub fn apply_plan(&self, plan: Plan) -> Result<bool, EngineError> {
+        let changed = self.change_plan(|_| {
+            let audits = Vec::new();
+            Ok::<_, EngineError>(Planned { plan, audits })
+        })?;
+        Ok(changed.is_changed)
+    }
+
+    /// Changes the plan, as one atomic change with its audits. `edit` makes the new plan from the present one, which nobody
+    /// else changes meanwhile: it may ask for balances and shares, but neither for [`Self::plan`] nor change it again. The
+    /// first change opens the books. A plan that is the present one changes nothing, and nothing is audited.
+    ///
+    /// # Errors
+    /// Those of `edit`; and if the result would set aside more than there is (section 4), or cannot be recorded. Then
+    /// everything is as it was.
+    pub fn change_plan<E: From<EngineError>>(
+        &self,
+        edit: impl FnOnce(&Plan) -> Result<Planned, E>,
+    ) -> Result<PlanChanged, E> {
         if self.has_failed() {
-            return Err(EngineError::Unrecorded);
+            return Err(EngineError::Unrecorded.into());
         }
         // The plan's own lock comes first and keeps two changes apart; then all shards, in order.
         let mut present = self.plan.lock();
+        let Planned { plan, audits } = edit(&present)?;
         if **present == plan {
-            return Ok(false);
+            let receipt = self.shared.recorder.record(&[]);
+            let receipt = receipt.inspect_err(|_| self.poison());
+            return Ok(PlanChanged {
+                is_changed: false,
+                receipt: receipt.map_err(EngineError::from)?,
+            });
         }
         let plan = Arc::new(plan);
+        let receipt = self.replace_plan(&plan, audits)?;
+        *present = plan;
+        Ok(PlanChanged {
+            is_changed: true,
+            receipt,
+        })
+    }
+
+    /// Whether a plan would be put in force as things stand now: for those who only look. It may be asked for within `edit` of
+    /// [`Self::change_plan`].
+    ///
+    /// # Errors
+    /// If it would set aside more than there is (section 4).
+    pub fn judge_plan(&self, plan: &Plan) -> Result<(), EngineError> {
+        let mut shards: Vec<_> = self.shards.iter().map(|shard| shard.lock()).collect();
+        let now = self.now();
+        let mut recorded = Ok(());
+        for shard in &mut shards {
+            while shard.advance(now) {}
+            recorded = recorded.and(shard.record().map(drop));
+        }
+        recorded.inspect_err(|_| self.poison())?;
+        shards.iter().try_for_each(|shard| shard.judge(plan, now))?;
+        Ok(())
+    }
+
+    /// Judges a plan, and puts it in force. Called with the plan's lock held.
+    fn replace_plan(&self, plan: &Arc<Plan>, audits: Vec<Audit>) -> Result<Receipt, EngineError> {
         // A fact will refer to it. This may wait for a disk, so that no shard waits with it.
-        let kept = self.shared.recorder.keep_plan(&plan);
+        let kept = self.shared.recorder.keep_plan(plan);
         kept.inspect_err(|_| self.poison())?;
         let mut shards: Vec<_> = self.shards.iter().map(|shard| shard.lock()).collect();
         let now = self.now();
@@ -43,20 +99,19 @@ impl Engine {
         }
         recorded.inspect_err(|_| self.poison())?;
         for shard in &shards {
-            shard.judge(&plan, now)?;
+            shard.judge(plan, now)?;
         }
-        self.put_in_force(&mut shards, &plan, now)
-            .inspect_err(|_| self.poison())?;
-        *present = plan;
-        Ok(true)
+        self.put_in_force(&mut shards, plan, audits, now)
+            .inspect_err(|_| self.poison())
     }
 
     fn put_in_force(
         &self,
         shards: &mut [MutexGuard<'_, Shard>],
         plan: &Arc<Plan>,
+        audits: Vec<Audit>,
         now: Now,
-    ) -> Result<(), EngineError> {
+    ) -> Result<Receipt, EngineError> {
         let mut facts = Vec::new();
         for name in plan.organizations.keys() {
             if !self.shared.organizations.contains_key(name) {
@@ -85,9 +140,34 @@ impl Engine {
             shard.open_and_cross(now.wall);
             facts.append(&mut shard.facts);
         }
+        for audit in audits {
+            let Some(keeper) = self.keeper_of_audit(plan, &audit.organization) else {
+                continue;
+            };
+            let Some(shard) = shards.get_mut(usize::from(keeper.shard)) else {
+                continue;
+            };
+            shard.happen(Fact::Audited {
+                organization: keeper,
+                audit: Box::new(Audit {
+                    at: now.wall,
+                    ..audit
+                }),
+            });
+            facts.append(&mut shard.facts);
+        }
         // All of it belongs together, so that it is recorded in one call.
-        self.shared.recorder.record(&facts)?;
-        Ok(())
+        Ok(self.shared.recorder.record(&facts)?)
+    }
+
+    /// In whose queue an audit waits: its organization's; what concerns all, in that of the first that the plan names.
+    pub(super) fn keeper_of_audit(
+        &self,
+        plan: &Plan,
+        organization: &str,
+    ) -> Option<OrganizationId> {
+        let known = |name: &str| self.shared.organizations.get(name).map(|id| *id);
+        known(organization).or_else(|| plan.organizations.keys().find_map(|name| known(name)))
     }
 
     /// The shard that keeps an organization: the same on every start, so that it does not depend on a random hash.

@@ -19,13 +19,13 @@ use super::seat::{Trial, payer_state, user_state};
 
 /// What an account has used, and who paid for it.
 #[derive(Clone, Copy, Default)]
-struct Spent {
-    used: u64,
-    held: u64,
-    base_used: u64,
-    extension_used: u64,
-    overrun: u64,
-    trial_used: u64,
+pub(super) struct Spent {
+    pub(super) used: u64,
+    pub(super) held: u64,
+    pub(super) base_used: u64,
+    pub(super) extension_used: u64,
+    pub(super) overrun: u64,
+    pub(super) trial_used: u64,
 }
 
 impl Engine {
@@ -39,7 +39,11 @@ impl Engine {
                 .ok_or_else(|| precondition("no cycle is open yet"))?;
             Ok(match of {
                 Of::Organization => organization_balance(found, book, desk.now),
-                Of::Environment(name) => environment_balance(book, name.as_str(), desk.now),
+                Of::Environment(name) => {
+                    let row = book.environments.find(name.as_str());
+                    let trial_used = row.map_or(0, |row| trial_used_in(book, row));
+                    environment_balance(book, name.as_str(), trial_used, desk.now)
+                }
                 Of::User(name) => user_balance(found, book, name.as_str(), desk.now),
             })
         })?;
@@ -96,7 +100,7 @@ impl Engine {
     }
 }
 
-fn organization_balance(organization: &Organization, book: &Book, now: Now) -> Balance {
+pub(super) fn organization_balance(organization: &Organization, book: &Book, now: Now) -> Balance {
     let (totals, figures) = (&book.totals, &book.figures);
     let left = book.extension_left(now.wall);
     let set_aside_used: u64 = book
@@ -179,11 +183,11 @@ fn organization_balance(organization: &Organization, book: &Book, now: Now) -> B
     balance
 }
 
-fn environment_balance(book: &Book, name: &str, now: Now) -> Balance {
+/// `trial_used` is what trials paid there: whoever asks for many environments counts it once for all.
+pub(super) fn environment_balance(book: &Book, name: &str, trial_used: u64, now: Now) -> Balance {
     let seat = book.seat(name, "");
     let route = book.route(&seat, Trial::None, now.wall);
     let (used, held) = (seat.environment_used, seat.environment_held);
-    let trial_used = trial_used(book, |environment, _| seat.environment == Some(environment));
     let mut spent = Spent {
         used,
         held,
@@ -212,13 +216,20 @@ fn environment_balance(book: &Book, name: &str, now: Now) -> Balance {
     )
 }
 
-fn user_balance(organization: &Organization, book: &Book, name: &str, now: Now) -> Balance {
+pub(super) fn user_balance(
+    organization: &Organization,
+    book: &Book,
+    name: &str,
+    now: Now,
+) -> Balance {
     let seat = book.seat(Name::DEFAULT.as_str(), name);
     let trial = organization.trial(name, now.wall);
     let route = book.route(&seat, trial, now.wall);
     let available = charge::available(&route, Class::Run);
     let account = Account::User(name.into());
-    let trial_used = trial_used(book, |_, user| seat.user == Some(user));
+    let row = seat.user.and_then(|user| book.users.get(user));
+    let cells = row.into_iter().flat_map(|row| &row.cells);
+    let trial_used = cells.map(|cell| cell.trial_used).sum();
     if let Trial::Pays(_, period) = trial {
         let (used, held) = (period.used, period.held);
         let overrun = period.drawn().saturating_sub(period.terms.credits);
@@ -267,20 +278,17 @@ fn user_balance(organization: &Organization, book: &Book, name: &str, now: Now) 
     balance
 }
 
-/// What trials paid of the cells that are meant.
-fn trial_used(book: &Book, is_meant: impl Fn(u32, u32) -> bool) -> u64 {
+/// What trials paid in an environment: looks at all users, unless no trial paid anything.
+fn trial_used_in(book: &Book, environment: u32) -> u64 {
     if book.totals.trial_used == 0 {
         return 0;
     }
-    let cells = book
-        .users
-        .iter()
-        .flat_map(|(user, row)| row.cells.iter().map(move |cell| (user, cell)));
-    let meant = cells.filter(|(user, cell)| is_meant(cell.environment, *user));
-    meant.map(|(_, cell)| cell.trial_used).sum()
+    let rows = book.users.iter();
+    let cells = rows.filter_map(|(_, row)| row.cell(environment));
+    cells.map(|cell| cell.trial_used).sum()
 }
 
-fn assemble(
+pub(super) fn assemble(
     book: &Book,
     now: Now,
     account: Account,

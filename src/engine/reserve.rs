@@ -318,6 +318,7 @@ pub(super) fn history(row: &Row) -> String {
             format!("it is a charge of {} credits, booked already", row.granted)
         }
         State::Extension { .. } => "it is an extension of another reservation".to_owned(),
+        State::Adjusted => "it is a correction of the books".to_owned(),
     }
 }
 

@@ -292,6 +292,9 @@ impl Shard {
                 .stats
                 .cells
                 .fetch_add(cells(organization), Ordering::Relaxed);
+            let waiting = organization.notices.len() as u64;
+            let stats = &self.shared.stats;
+            stats.notices_waiting.fetch_add(waiting, Ordering::Relaxed);
             let due = due(organization);
             if due < Timestamp::MAX {
                 self.calendar.insert((due, organization.id.index));

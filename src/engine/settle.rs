@@ -14,7 +14,7 @@ use super::denial::{Refusal, invalid, precondition};
 use super::desk::Desk;
 use super::gauges::count;
 use super::holds::{Row, State, hex};
-use super::order::{Actual, Commit};
+use super::order::{Act, Actual, Commit};
 use super::reserve::{history, stamped};
 use super::seat::{Seat, Trial};
 use super::shard::Shard;
@@ -43,6 +43,11 @@ impl Engine {
 
     /// Gives a hold up. One that expired is settled, with nothing to return.
     pub fn release(&self, id: &Id) -> Result<Released, EngineError> {
+        self.release_as(id, &Act::default())
+    }
+
+    /// The same, by an administrator: who it was, if somebody says so, is audited.
+    pub(super) fn release_as(&self, id: &Id, act: &Act<'_>) -> Result<Released, EngineError> {
         let slot = self.slot(id)?;
         let (mut released, receipt) = self.desk(slot.shard, |desk| {
             let row = desk.remembered(slot, id)?;
@@ -64,6 +69,12 @@ impl Engine {
                         label: None,
                     };
                     desk.shard.happen(Fact::Released(settled));
+                    if !act.who.is_empty() {
+                        let before = format!("{} credits held", row.held);
+                        let organization = row.place.organization;
+                        desk.shard
+                            .audit(organization, act, now.wall, [&before, "released"]);
+                    }
                 }
                 State::Released { .. } => {}
                 _ => {

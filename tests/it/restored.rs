@@ -11,7 +11,7 @@ use quotad::domain::names::Name;
 use quotad::domain::plan::{Excess, Grant, GrantKind, OrganizationPlan, Plan};
 use quotad::domain::rates::Cost;
 use quotad::domain::time::Timestamp;
-use quotad::engine::answer::{Decision, EngineError, Notice, Reserved};
+use quotad::engine::answer::{Decision, EngineError, Reserved};
 use quotad::engine::entry::{Cell, Entry, Misfit};
 use quotad::engine::order::{Actual, Commit, Extend, Id, Of, Reserve, Subject};
 use quotad::engine::recorder::{Receipt, Recorder, Unrecorded};
@@ -231,14 +231,12 @@ fn notices_that_wait_survive_and_those_that_were_taken_do_not_come_back() {
     let hold = before.reserve(850, None).unwrap();
     assert_eq!(before.commit(hold.id, 850), Ok(false));
     let after = before.taken_over(START_NS);
-    let eighty = Notice::Threshold {
-        account: Account::Organization,
-        percent: 80,
+    let told = |engine: &Engine| -> Vec<_> {
+        let notices = engine.take_notices().into_iter();
+        notices.map(|(name, it)| (name, it.to_string())).collect()
     };
-    assert_eq!(
-        after.engine.take_notices(),
-        [("default".into(), eighty.clone())]
-    );
+    let eighty = "organization 80".to_owned();
+    assert_eq!(told(&after.engine), [("default".into(), eighty)]);
     let third = after.taken_over(START_NS);
     assert_eq!(third.engine.take_notices(), []);
 
@@ -444,6 +442,7 @@ fn entries_that_do_not_fit_are_refused_without_a_panic_and_without_asking_for_al
                 name: "x",
                 plan: None,
                 extension_requests: &[],
+                days_filed: 0,
             }),
         ),
         (

@@ -126,7 +126,7 @@ impl Reference {
         if cycle.books.shrink_shares() {
             self.events.push(Event::ShareShrunkByChange);
         }
-        self.look_after_change(name);
+        self.look_after_change(name, now);
     }
 
     /// Answers when it becomes usable.
@@ -154,7 +154,14 @@ impl Reference {
             .current_mut()
             .extensions
             .push((usable_at, terms.credits.get()));
-        organization.notices.push(Notice::Extension);
+        let cycle = organization.current().books.span;
+        organization.notices.push(Notice::Extension {
+            at: now,
+            usable: usable_at,
+            credits: terms.credits.get(),
+            by: "".into(),
+            cycle,
+        });
         self.settle(name, now);
         Ok(usable_at)
     }

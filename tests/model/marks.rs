@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use quotad::domain::books::Books;
 use quotad::domain::plan::Thresholds;
+use quotad::domain::time::Timestamp;
 use quotad::engine::answer::{Account, Notice};
 
 use super::decide::figures;
-use super::{Event, Place, Reference};
+use super::{Event, Place, Reference, u};
 
 /// Every account of a cycle, in the order of notifications.
 pub fn accounts(books: &Books) -> BTreeSet<Account> {
@@ -55,22 +56,28 @@ impl Reference {
             .collect();
         let exist = accounts(books);
         let looked_at: BTreeSet<Account> = exist.intersection(&looked_at).cloned().collect();
-        self.look(&place.organization, place.cycle, &looked_at);
+        self.look(&place.organization, place.cycle, &looked_at, self.now);
     }
 
     /// A change of the plan or of the entitlement looks at all accounts of the current cycle.
-    pub fn look_after_change(&mut self, organization: &str) {
+    pub fn look_after_change(&mut self, organization: &str, at: Timestamp) {
         let it = &self.organizations[organization];
         let accounts = accounts(&it.current().books);
         let cycle = it.cycles.len() - 1;
         let before = it.notices.len();
-        self.look(organization, cycle, &accounts);
+        self.look(organization, cycle, &accounts, at);
         if self.organizations[organization].notices.len() > before {
             self.events.push(Event::MarkByChange);
         }
     }
 
-    fn look(&mut self, organization: &str, cycle: usize, looked_at: &BTreeSet<Account>) {
+    fn look(
+        &mut self,
+        organization: &str,
+        cycle: usize,
+        looked_at: &BTreeSet<Account>,
+        at: Timestamp,
+    ) {
         let organization = self.organization_mut(organization);
         let cycle = &mut organization.cycles[cycle];
         for account in looked_at {
@@ -82,6 +89,10 @@ impl Reference {
                     organization.notices.push(Notice::Threshold {
                         account: account.clone(),
                         percent,
+                        at,
+                        used: u(figures.used),
+                        limit: u(figures.limit),
+                        cycle: cycle.books.span,
                     });
                 }
             }

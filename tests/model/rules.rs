@@ -96,7 +96,8 @@ impl Coverage {
     pub fn notices(&mut self, notices: &[Notice]) {
         for notice in notices {
             self.count(match notice {
-                Notice::Extension => Rule::ExtensionNotice,
+                Notice::Extension { .. } => Rule::ExtensionNotice,
+                Notice::CycleClosed { .. } | Notice::Audit(_) => continue,
                 Notice::Threshold {
                     account: Account::User(_),
                     ..

@@ -11,8 +11,8 @@ use crate::domain::credits::Credits;
 use crate::domain::names::Name;
 use crate::domain::rates::Cost;
 use crate::domain::time::Timestamp;
-use crate::engine::answer::{Decision, EngineError};
-use crate::engine::order::{Actual, Charge, Check, Commit, Extend, Id, Of, Reserve, Subject};
+use crate::engine::answer::{Decision, EngineError, Notice};
+use crate::engine::order::{Act, Actual, Charge, Check, Commit, Extend, Id, Of, Reserve, Subject};
 use crate::engine::{Bounds, Engine};
 use crate::world::clock::{Clock, ManualClock};
 
@@ -332,16 +332,21 @@ impl World {
     fn administer(&self, action: &Action) -> Result<Came, Failure> {
         match action {
             Action::RequestExtension { organization } => {
+                let organization = name("organization", self.organization(organization))?;
                 self.engine
-                    .request_extension(name("organization", self.organization(organization))?)?;
+                    .request_extension(organization, &Act::default())?;
             }
             Action::StartTrial { organization, user } => {
                 let organization = name("organization", self.organization(organization))?;
-                self.engine.start_trial(organization, name("user", user)?)?;
+                let user = name("user", user)?;
+                self.engine
+                    .start_trial(organization, user, &Act::default())?;
             }
             Action::RenewTrial { organization, user } => {
                 let organization = name("organization", self.organization(organization))?;
-                self.engine.renew_trial(organization, name("user", user)?)?;
+                let user = name("user", user)?;
+                self.engine
+                    .renew_trial(organization, user, &Act::default())?;
             }
             Action::Adjust {
                 organization,
@@ -357,7 +362,10 @@ impl World {
                     environment,
                     optional("user", user)?,
                     *credits,
-                    reason,
+                    &Act {
+                        why: reason,
+                        ..Act::default()
+                    },
                 )?;
             }
             Action::Estimate {
@@ -387,8 +395,10 @@ impl World {
                     .engine
                     .notices(name("organization", self.organization(organization))?)?;
                 return Ok(Came::List(
+                    // What scenarios ask for is what somebody is warned of.
                     notices
                         .iter()
+                        .filter(|it| !matches!(it, Notice::CycleClosed { .. } | Notice::Audit(_)))
                         .map(|notice| Value::from(notice.to_string()))
                         .collect(),
                 ));

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::super::error::ConfigError;
-use super::super::scalar::{Address, Bytes, Durable, Mode, Small, Span};
+use super::super::scalar::{Address, Bytes, Durable, Mode, Small, Span, Truth};
 use super::super::variables::Variables;
 use super::super::yaml;
+use super::notifications::RawSink;
 
 /// A `quotad.yaml` that was read; [`Settings::resolve`] makes settings of it.
 #[derive(Debug)]
@@ -26,6 +27,7 @@ pub(super) struct RawSettings {
     pub(super) listen: Option<Address>,
     pub(super) socket: Option<RawSocket>,
     pub(super) probes: Option<RawProbes>,
+    pub(super) management: Option<RawManagement>,
     pub(super) plan: Option<PathBuf>,
     pub(super) data_dir: Option<PathBuf>,
     pub(super) durability: Option<Durable>,
@@ -35,6 +37,13 @@ pub(super) struct RawSettings {
     pub(super) drain_timeout: Option<Span>,
     pub(super) bounds: Option<RawBounds>,
     pub(super) threads: Option<Small>,
+    pub(super) notifications: Option<RawNotifications>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawNotifications {
+    pub(super) sinks: Option<Vec<RawSink>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -52,6 +61,14 @@ pub(super) struct RawProbes {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
+pub(super) struct RawManagement {
+    pub(super) listen: Option<Address>,
+    pub(super) tokens_file: Option<PathBuf>,
+    pub(super) open: Option<Truth>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct RawBounds {
     pub(super) cells: Option<Small>,
     pub(super) holds: Option<Small>,
@@ -63,11 +80,15 @@ fn not_yet(key: &str) -> Option<&'static str> {
     match key {
         "drop_from" => Some("it is the flag --drop-from, for one start only"),
         "retention" => Some("it belongs to the log of events, which does not exist yet"),
-        "management" => Some("it belongs to the administration service, which does not exist yet"),
-        "notifications" => Some("notifications are not delivered yet"),
         "ledger" => Some("it belongs to the shared ledger, which does not exist yet"),
         _ => None,
     }
+}
+
+/// Whether a line may hold a secret, or its key spelled wrongly: then errors do not show it.
+fn may_hold_secret(line: &str) -> bool {
+    let keys = ["secr", "pass", "webhook", "email", "url", "smtp", "whsec_"];
+    keys.iter().any(|key| line.contains(key))
 }
 
 impl SettingsFile {
@@ -102,7 +123,8 @@ impl SettingsFile {
     /// As [`Self::load`].
     pub fn parse(text: &str, path: &Path, variables: &Variables) -> Result<Self, ConfigError> {
         let name = path.display().to_string();
-        let raw = yaml::read(text, &name, variables, not_yet)?;
+        let read = yaml::read(text, &name, variables, not_yet);
+        let raw = read.map_err(|error| error.without_lines(may_hold_secret))?;
         let folder = path.parent().map(Path::to_owned).unwrap_or_default();
         Ok(Self {
             name,

@@ -31,6 +31,11 @@ fn without_a_file_the_defaults_hold() {
             listen: "127.0.0.1:7450".parse().ok(),
             socket: None,
             probes_listen: "127.0.0.1:7452".parse().ok(),
+            management: Management {
+                listen: "127.0.0.1:7451".parse().ok(),
+                tokens_file: None,
+                open: false,
+            },
             plan: None,
             data_dir: "quotad-data".into(),
             storage: Options {
@@ -47,6 +52,10 @@ fn without_a_file_the_defaults_hold() {
                 settled: 1_000_000
             },
             threads: None,
+            sinks: vec![Sink {
+                name: "log".into(),
+                target: crate::notify::Target::Log,
+            }],
         }
     );
 }
@@ -144,7 +153,7 @@ fn what_the_file_may_not_say() {
             "listn: 127.0.0.1:1",
             "/etc/quotad/quotad.yaml:1:1: the key `listn` is not known here; did you mean `listen`? \
              Known: listen, socket, probes, plan, data_dir, durability, snapshot_interval, fsync_interval, \
-             journal_bytes_max, drain_timeout, bounds, threads",
+             journal_bytes_max, drain_timeout, bounds, threads, notifications",
         ),
         (
             "plan: p.yaml\nretention: 30d",
@@ -245,4 +254,59 @@ fn what_is_dropped_is_said_by_a_flag_that_is_named() {
         first_line(Settings::resolve(None, overrides)),
         "--drop-from: \"all\" is no whole number; write digits only, such as 1000"
     );
+}
+
+#[test]
+fn management_is_told_apart_from_the_other_listeners_and_by_whom() {
+    let text = "management: {listen: 10.0.0.1:7451, tokens_file: tokens.yaml}\n";
+    let management = resolve(text, Overrides::default()).unwrap().management;
+    assert_eq!(management.listen, "10.0.0.1:7451".parse().ok());
+    assert_eq!(
+        management.tokens_file,
+        Some("/etc/quotad/tokens.yaml".into())
+    );
+    let given = Overrides {
+        management_listen: Some("none".to_owned()),
+        management_tokens_file: Some("here.yaml".to_owned()),
+        ..Overrides::default()
+    };
+    let management = resolve(text, given).unwrap().management;
+    assert_eq!((management.listen, management.open), (None, false));
+    assert_eq!(management.tokens_file, Some("here.yaml".into()));
+    let given = Overrides {
+        management_open: Some("true".to_owned()),
+        ..Overrides::default()
+    };
+    assert!(Settings::resolve(None, given).unwrap().management.open);
+    for (text, expected) in [
+        (
+            "management: {listen: 0.0.0.0:7451}",
+            "/etc/quotad/quotad.yaml:1:14: management.listen: 0.0.0.0:7451 is no loopback address and there are no tokens",
+        ),
+        (
+            "management: {listen: \"[::]:7451\", open: true}",
+            "/etc/quotad/quotad.yaml:1:36: management.open: everybody who reaches [::]:7451 could change everything",
+        ),
+        (
+            "management: {tokens_file: t.yaml, open: true}",
+            "/etc/quotad/quotad.yaml:1:35: management.open: with tokens, whoever has none may do nothing",
+        ),
+        (
+            "management: {listen: 127.0.0.1:7452}",
+            "/etc/quotad/quotad.yaml:1:14: management.listen: the probes listen there too",
+        ),
+        (
+            "management: {listen: 127.0.0.1:7450}",
+            "/etc/quotad/quotad.yaml:1:14: management.listen: the data plane listens there too",
+        ),
+    ] {
+        let shown = first_line(resolve(text, Overrides::default()));
+        assert!(shown.starts_with(expected), "{shown}");
+    }
+    for text in [
+        "management: {listen: \"[::1]:7451\", open: true}",
+        "management: {listen: 127.9.9.9:7451}",
+    ] {
+        resolve(text, Overrides::default()).unwrap();
+    }
 }

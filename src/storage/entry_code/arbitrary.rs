@@ -220,6 +220,7 @@ fn state() -> impl Strategy<Value = State> {
         1 => number().prop_map(|returned| State::Released { returned }),
         1 => number().prop_map(|overrun| State::Charged { overrun }),
         1 => slot().prop_map(|hold| State::Extension { hold }),
+        1 => Just(State::Adjusted),
     ]
 }
 

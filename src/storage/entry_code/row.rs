@@ -4,7 +4,7 @@
 //! 10  flags  slot  state  place  fingerprint  granted  granted_expires  held  expires  sequence  settled
 //!     then what the flags say: the place's shard, the id, trial, rate
 //! state  1 open  2 expired  3 committed, on time: committed returned overrun  4 the same, late
-//!        5 released: returned  6 charged: overrun  7 extension: the hold's slot
+//!        5 released: returned  6 charged: overrun  7 extension: the hold's slot  8 adjusted
 //! ```
 
 use crate::domain::fact::Slot;
@@ -94,6 +94,7 @@ fn put_state(out: &mut Vec<u8>, state: &State) {
             out.push(7);
             put_slot(out, hold);
         }
+        State::Adjusted => out.push(8),
     }
 }
 
@@ -161,6 +162,7 @@ fn state(reader: &mut Reader<'_>) -> Result<State, Garbled> {
         7 => State::Extension {
             hold: parts::slot(reader)?,
         },
+        8 => State::Adjusted,
         other => return Err(reader.garbled(Problem::Kind("state", other))),
     })
 }

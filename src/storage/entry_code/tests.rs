@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::arbitrary::{Owned, entry};
 use super::*;
-use crate::domain::fact::{Place, Slot};
+use crate::domain::fact::{OrganizationId, Place, Slot};
 use crate::domain::rates::Class;
 use crate::engine::entry::{Row, State};
 use crate::storage::parts::arbitrary::{FRAME, damage};
@@ -83,7 +83,7 @@ fn who_takes_the_entries_can_refuse_them() {
 
 #[test]
 fn every_kind_but_those_listed_is_refused_by_its_number() {
-    for kind in (0..=0).chain(11..=u8::MAX) {
+    for kind in (0..=0).chain(14..=u8::MAX) {
         let refused = decoded(&[kind, 0, 0, 0]).2.unwrap_err().to_string();
         assert_eq!(refused, format!("{kind} is no kind of entry (byte 0)"));
     }
@@ -122,6 +122,7 @@ fn hold() -> Owned {
             book: 12,
             environment: 3,
             user: 999_999,
+            label: 0,
         },
         id: parts::known_id(slot, &FRAME),
         chosen: false,
@@ -154,6 +155,6 @@ fn the_bytes_of_an_entry_stay_as_they_are() {
     assert_eq!(
         hex,
         "083f640cbf843d00010dc0843d8827\
-         0a003fbf843d807d01640c03bf843dffffffffffffffff882780c0cbacf6228827008080808040ffff96d9ec45"
+         0a003fbf843d807d01640c03bf843d00ffffffffffffffff882780c0cbacf6228827008080808040ffff96d9ec45"
     );
 }

@@ -299,6 +299,7 @@ fn plain_held() -> Held {
             book: 60,
             environment: 20,
             user: 1_000_000,
+            label: 0,
         },
         amount: 1_000_000,
         at,
@@ -321,6 +322,7 @@ fn what_a_plain_request_leaves_fits_into_one_slot() {
         late: false,
         at: held.at,
         share: 0,
+        label: None,
     };
     let charged = Charged {
         tag: None,
@@ -354,7 +356,7 @@ fn what_a_plain_request_leaves_fits_into_one_slot() {
 
 #[test]
 fn every_kind_but_those_listed_is_refused_by_its_number() {
-    for kind in (0..=0).chain(20..=u8::MAX) {
+    for kind in (0..=0).chain(25..=u8::MAX) {
         let (_, result) = decoded(&[kind, 0, 0, 0]);
         let told = result.unwrap_err().to_string();
         assert_eq!(told, format!("{kind} is no kind of fact (byte 0)"));
@@ -370,6 +372,7 @@ fn flags_that_are_not_known_are_refused() {
         late: false,
         at: Timestamp::MIN,
         share: 0,
+        label: None,
     })]);
     for bit in [0, 1, 2, 4, 7] {
         let mut bytes = facts.clone();
@@ -390,6 +393,6 @@ fn the_bytes_of_a_fact_stay_as_they_are() {
     };
     assert_eq!(
         hex(&encoded(&[held])),
-        "07003fbf843d807d643c14c0843dc0843d8080a2a9eae80180e0ba84bf038080808040ffffffffffffffff"
+        "07003fbf843d807d643c14c0843d00c0843d8080a2a9eae80180e0ba84bf038080808040ffffffffffffffff"
     );
 }

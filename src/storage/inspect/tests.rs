@@ -63,6 +63,7 @@ fn keep_snapshot(disk: &SimulatedDisk, number: u64, position: u64, plan: PlanHas
         name: "acme",
         plan: None,
         extension_requests: &[],
+        days_filed: 0,
     });
     writer.finish().unwrap();
 }

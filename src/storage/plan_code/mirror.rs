@@ -4,14 +4,15 @@
 mod checked;
 mod convert;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::{NonZeroU32, NonZeroU64};
 
 use serde::{Deserialize, Serialize};
 
-use checked::{Amount, AnchorDay, Day, Marks, Zone};
+use checked::{Amount, AnchorDay, Day, Key, Marks, Zone};
 
 type Named<T> = BTreeMap<Box<str>, T>;
+type Names = BTreeSet<Box<str>>;
 
 /// A whole plan.
 #[derive(Serialize, Deserialize)]
@@ -20,6 +21,26 @@ pub(super) struct Plan {
     organizations: Named<Organization>,
     rate_card: Named<Operation>,
     catalogue: Catalogue,
+    owned: Owned,
+}
+
+/// What the plan file names.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Owned {
+    organizations: Named<OwnedOrganization>,
+    rate_card: Names,
+    add_on_credits: bool,
+    licenses: Names,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OwnedOrganization {
+    settings: BTreeSet<Key>,
+    grants: bool,
+    environments: Names,
+    users: Names,
 }
 
 /// One organization's part.

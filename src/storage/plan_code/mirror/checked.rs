@@ -6,7 +6,7 @@ use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::credits::Credits;
-use crate::domain::plan::Thresholds;
+use crate::domain::plan::{Setting, Thresholds};
 
 /// Credits, as a number.
 #[derive(Clone, Copy, Serialize, Deserialize)]
@@ -112,5 +112,27 @@ impl TryFrom<Vec<u32>> for Marks {
 impl From<Marks> for Vec<u32> {
     fn from(marks: Marks) -> Self {
         marks.0.0
+    }
+}
+
+/// A setting, as its key in the plan file.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub(super) struct Key(pub(super) Setting);
+
+impl TryFrom<String> for Key {
+    type Error = String;
+
+    fn try_from(key: String) -> Result<Self, String> {
+        let setting = Setting::of_key(&key);
+        Ok(Self(
+            setting.ok_or_else(|| format!("{key:?} is no setting"))?,
+        ))
+    }
+}
+
+impl From<Key> for String {
+    fn from(key: Key) -> Self {
+        key.0.key().to_owned()
     }
 }

@@ -10,7 +10,7 @@ use crate::domain::plan;
 use crate::domain::rates::{self, Rate, RateCard};
 use crate::domain::time::Timestamp;
 
-use super::checked::{Amount, AnchorDay, Day, Marks, Zone};
+use super::checked::{Amount, AnchorDay, Day, Key, Marks, Zone};
 use super::*;
 
 fn each<'a, T, U: From<&'a T>>(map: &'a Named<T>) -> Named<U> {
@@ -35,6 +35,7 @@ impl From<&plan::Plan> for Plan {
             organizations,
             rate_card,
             catalogue,
+            owned,
         } = plan;
         let RateCard { operations } = &**rate_card;
         let plan::Catalogue {
@@ -51,6 +52,7 @@ impl From<&plan::Plan> for Plan {
                 add_on_credits: Amount(*add_on_credits),
                 licenses: each(licenses),
             },
+            owned: (&**owned).into(),
         }
     }
 }
@@ -69,6 +71,63 @@ impl From<Plan> for plan::Plan {
                 add_on_credits: plan.catalogue.add_on_credits.0,
                 licenses: all(plan.catalogue.licenses),
             }),
+            owned: Arc::new(plan.owned.into()),
+        }
+    }
+}
+
+impl From<&plan::Owned> for Owned {
+    fn from(owned: &plan::Owned) -> Self {
+        let plan::Owned {
+            organizations,
+            rates,
+            add_on_credits,
+            licenses,
+        } = owned;
+        Self {
+            organizations: each(organizations),
+            rate_card: rates.clone(),
+            add_on_credits: *add_on_credits,
+            licenses: licenses.clone(),
+        }
+    }
+}
+
+impl From<Owned> for plan::Owned {
+    fn from(owned: Owned) -> Self {
+        Self {
+            organizations: all(owned.organizations),
+            rates: owned.rate_card,
+            add_on_credits: owned.add_on_credits,
+            licenses: owned.licenses,
+        }
+    }
+}
+
+impl From<&plan::OwnedOrganization> for OwnedOrganization {
+    fn from(owned: &plan::OwnedOrganization) -> Self {
+        let plan::OwnedOrganization {
+            settings,
+            grants,
+            environments,
+            users,
+        } = owned;
+        Self {
+            settings: settings.iter().copied().map(Key).collect(),
+            grants: *grants,
+            environments: environments.clone(),
+            users: users.clone(),
+        }
+    }
+}
+
+impl From<OwnedOrganization> for plan::OwnedOrganization {
+    fn from(owned: OwnedOrganization) -> Self {
+        Self {
+            settings: owned.settings.into_iter().map(|key| key.0).collect(),
+            grants: owned.grants,
+            environments: owned.environments,
+            users: owned.users,
         }
     }
 }
