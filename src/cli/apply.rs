@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use crate::config::plan_file;
+use crate::rpc::admin::plan_file::text_of;
 use crate::rpc::pb;
 
 use super::client::{self, ClientError};
@@ -75,8 +76,14 @@ fn read(file: &Path) -> Result<String, ClientError> {
             file.display().to_string(),
         )
     };
-    plan_file::parse(&text, &name).map_err(|error| ClientError::Stopped(error.to_string()))?;
-    Ok(text)
+    let plan =
+        plan_file::parse(&text, &name).map_err(|error| ClientError::Stopped(error.to_string()))?;
+    // A sidecar replaces no variables: those of whoever applies the plan are meant, and they are replaced here.
+    Ok(if text.contains('$') {
+        text_of(&plan)
+    } else {
+        text
+    })
 }
 
 async fn apply(

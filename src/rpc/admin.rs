@@ -7,7 +7,7 @@ mod export;
 mod notices;
 mod page;
 mod plan;
-mod plan_file;
+pub(crate) mod plan_file;
 mod reports;
 mod table;
 mod told;

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use crate::domain::plan::{Entry, OrganizationPlan, Part, Plan, Setting, text};
 
 /// The whole plan as YAML that a plan file may hold: what differs from the defaults.
-pub(super) fn text_of(plan: &Plan) -> String {
+pub(crate) fn text_of(plan: &Plan) -> String {
     let mut file = String::from("organizations:\n");
     for (name, organization) in &plan.organizations {
         add_organization(&mut file, plan, name, organization);

@@ -97,7 +97,9 @@ impl Fake {
     pub fn methods(&self) -> Vec<(&'static str, Option<String>)> {
         let memory = self.service.0.lock();
         let asked = memory.asked.iter();
-        asked.map(|(name, token, _)| (*name, token.clone())).collect()
+        asked
+            .map(|(name, token, _)| (*name, token.clone()))
+            .collect()
     }
 }
 
