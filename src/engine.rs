@@ -25,6 +25,7 @@ mod fingerprint;
 mod fired;
 pub mod gauges;
 mod holds;
+mod labels;
 mod marks;
 mod members;
 mod noted;
@@ -79,6 +80,11 @@ pub struct Bounds {
     pub holds: usize,
     /// Settled requests that are remembered. Beyond, the oldest are forgotten early.
     pub settled: usize,
+    /// Usage rows of days that stand in no file. Beyond, the model, then the operation, then the product of a new row fold
+    /// into `other`.
+    pub usage_rows: usize,
+    /// Names of work: product, model and operation together. Beyond, new ones fold in the same way.
+    pub labels: usize,
 }
 
 impl Default for Bounds {
@@ -87,6 +93,8 @@ impl Default for Bounds {
             cells: 1_000_000,
             holds: 1_000_000,
             settled: 1_000_000,
+            usage_rows: 1_000_000,
+            labels: 100_000,
         }
     }
 }

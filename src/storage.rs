@@ -69,6 +69,8 @@ pub struct Options {
     /// The most that is written or prepared of the journal after the newest snapshot began; a snapshot starts at half of it.
     /// What the snapshot before still needs comes on top: usually half as much again.
     pub journal_bytes_max: u64,
+    /// Closed days of usage rows older than this leave the disk.
+    pub retention: Duration,
     /// Accepts that the journal is damaged at this position, and drops what stands from there on.
     pub drop_from: Option<u64>,
 }

@@ -71,6 +71,9 @@ pub(super) struct Args {
     /// What the journal may take on the disk, in KiB, MiB or GiB [default: 256MiB].
     #[arg(long, env = "QUOTAD_JOURNAL_BYTES_MAX", value_name = "SIZE")]
     journal_bytes_max: Option<String>,
+    /// How long closed days of usage rows are kept [default: 395d].
+    #[arg(long, env = "QUOTAD_RETENTION", value_name = "TIME")]
+    retention: Option<String>,
     /// For one start: drops what a damaged journal holds from this position on, which the refusal to start has named.
     #[arg(long, value_name = "POSITION")]
     drop_from: Option<String>,
@@ -86,6 +89,12 @@ pub(super) struct Args {
     /// Settled ids that are remembered [default: 1000000].
     #[arg(long, env = "QUOTAD_BOUNDS_SETTLED", value_name = "N")]
     bounds_settled: Option<String>,
+    /// Usage rows of days that stand in no file yet [default: 1000000].
+    #[arg(long, env = "QUOTAD_BOUNDS_USAGE_ROWS", value_name = "N")]
+    bounds_usage_rows: Option<String>,
+    /// Names of work (product, model and operation together) that are kept [default: 100000].
+    #[arg(long, env = "QUOTAD_BOUNDS_LABELS", value_name = "N")]
+    bounds_labels: Option<String>,
     /// Data-plane threads [default: one for each core].
     #[arg(long, env = "QUOTAD_THREADS", value_name = "N")]
     threads: Option<String>,
@@ -125,11 +134,14 @@ fn serve(args: Args) -> Result<(), AppError> {
         snapshot_interval: args.snapshot_interval,
         fsync_interval: args.fsync_interval,
         journal_bytes_max: args.journal_bytes_max,
+        retention: args.retention,
         drop_from: args.drop_from,
         drain_timeout: args.drain_timeout,
         bounds_cells: args.bounds_cells,
         bounds_holds: args.bounds_holds,
         bounds_settled: args.bounds_settled,
+        bounds_usage_rows: args.bounds_usage_rows,
+        bounds_labels: args.bounds_labels,
         threads: args.threads,
     };
     app::run(&Settings::resolve(file, overrides)?, welcome)

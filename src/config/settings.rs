@@ -25,7 +25,7 @@ pub use management::{MANAGEMENT_LISTEN_DEFAULT, Management};
 pub use memory::{MemoryRefused, fits_memory, memory_limit};
 pub use storage::{
     DATA_DIR_DEFAULT, FSYNC_INTERVAL_DEFAULT, JOURNAL_BYTES_MAX_DEFAULT, JOURNAL_BYTES_MAX_LEAST,
-    SNAPSHOT_INTERVAL_DEFAULT,
+    RETENTION_DEFAULT, SNAPSHOT_INTERVAL_DEFAULT,
 };
 
 /// Where the data plane listens by default.
@@ -39,8 +39,10 @@ pub const DRAIN_TIMEOUT_DEFAULT: Duration = Duration::from_secs(5);
 pub const DRAIN_TIMEOUT_MAX: Duration = Duration::from_secs(3_600);
 /// Data-plane threads at most.
 pub const THREADS_MAX: usize = 1_024;
-/// Cells, holds and settled ids by default.
+/// Cells, holds, settled ids and usage rows by default.
 pub const BOUND_DEFAULT: usize = 1_000_000;
+/// Labels by default.
+pub const LABELS_DEFAULT: usize = 100_000;
 /// Who may open the socket by default: its owner and the group.
 pub const SOCKET_MODE_DEFAULT: u32 = 0o660;
 
@@ -109,6 +111,8 @@ pub struct Overrides {
     pub fsync_interval: Option<String>,
     /// `--journal-bytes-max`, `QUOTAD_JOURNAL_BYTES_MAX`
     pub journal_bytes_max: Option<String>,
+    /// `--retention`, `QUOTAD_RETENTION`
+    pub retention: Option<String>,
     /// `--drop-from`. Neither environment nor file have it: it is meant for one start.
     pub drop_from: Option<String>,
     /// `--drain-timeout`, `QUOTAD_DRAIN_TIMEOUT`
@@ -119,6 +123,10 @@ pub struct Overrides {
     pub bounds_holds: Option<String>,
     /// `--bounds-settled`, `QUOTAD_BOUNDS_SETTLED`
     pub bounds_settled: Option<String>,
+    /// `--bounds-usage-rows`, `QUOTAD_BOUNDS_USAGE_ROWS`
+    pub bounds_usage_rows: Option<String>,
+    /// `--bounds-labels`, `QUOTAD_BOUNDS_LABELS`
+    pub bounds_labels: Option<String>,
     /// `--threads`, `QUOTAD_THREADS`
     pub threads: Option<String>,
 }
@@ -162,6 +170,14 @@ impl Settings {
                 cells: bound("bounds-cells", given.bounds_cells, bounds.cells)?,
                 holds: bound("bounds-holds", given.bounds_holds, bounds.holds)?,
                 settled: bound("bounds-settled", given.bounds_settled, bounds.settled)?,
+                usage_rows: bound(
+                    "bounds-usage-rows",
+                    given.bounds_usage_rows,
+                    bounds.usage_rows,
+                )?,
+                labels: read::<Small>("bounds-labels", given.bounds_labels)?
+                    .or(bounds.labels)
+                    .map_or(LABELS_DEFAULT, size),
             },
             threads: read::<Small>("threads", given.threads)?
                 .or(raw.threads)
@@ -186,11 +202,15 @@ impl Settings {
             cells,
             holds,
             settled,
+            usage_rows,
+            labels,
         } = self.bounds;
         for (key, bound) in [
             ("bounds.cells", cells),
             ("bounds.holds", holds),
             ("bounds.settled", settled),
+            ("bounds.usage_rows", usage_rows),
+            ("bounds.labels", labels),
         ] {
             if bound == 0 {
                 return Err((

@@ -14,6 +14,7 @@ use super::book::Book;
 use super::gauges::Gauges;
 use super::notices::Notices;
 use super::rows::{Named, Rows};
+use super::usage::Days;
 
 /// A trial period with what it has paid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +76,8 @@ pub(super) struct Organization {
     pub(super) notices: Notices,
     /// How many of them were lost since the start, because too many waited.
     pub(super) notices_lost: u64,
+    /// Usage rows of days that stand in no file yet.
+    pub(super) days: Days,
     pub(super) gauges: Arc<Gauges>,
 }
 
@@ -90,6 +93,7 @@ impl Organization {
             extension_requests: Vec::new(),
             notices: Notices::default(),
             notices_lost: 0,
+            days: Days::default(),
             gauges: Arc::default(),
         }
     }

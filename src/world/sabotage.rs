@@ -36,6 +36,8 @@ pub enum Fault {
     TellEarly,
     /// `forget-events`: the log does not recognize events that it has.
     ForgetEvents,
+    /// `lose-row`: a commit makes no usage row.
+    LoseRow,
 }
 
 /// Whether this fault was asked for.
@@ -68,6 +70,7 @@ pub fn is(fault: Fault) -> bool {
         Fault::CursorFirst => "cursor-first",
         Fault::TellEarly => "tell-early",
         Fault::ForgetEvents => "forget-events",
+        Fault::LoseRow => "lose-row",
     };
     chosen.as_deref() == Some(name)
 }

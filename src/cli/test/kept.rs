@@ -64,6 +64,7 @@ impl Kept {
             snapshot_interval: Duration::from_secs(60),
             fsync_interval: Duration::from_millis(100),
             journal_bytes_max: JOURNAL_BYTES_MAX,
+            retention: Duration::from_secs(395 * 86_400),
             drop_from: None,
         };
         let storage = Storage::new(Arc::new(disk), options, Arc::clone(clock) as _);

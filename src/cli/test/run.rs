@@ -26,6 +26,8 @@ pub(super) const BOUNDS: Bounds = Bounds {
     cells: 100_000,
     holds: 100_000,
     settled: 100_000,
+    usage_rows: 100_000,
+    labels: 10_000,
 };
 
 /// An engine, its clock, and what the scenario has said so far.

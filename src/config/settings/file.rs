@@ -46,6 +46,8 @@ pub(super) struct RawSettings {
     pub(super) fsync_interval: Option<Span>,
     /// What the journal may take on the disk since the newest snapshot, 4MiB to 1024GiB. Default: 256MiB.
     pub(super) journal_bytes_max: Option<Bytes>,
+    /// How long usage, closed cycles, events and the audit are kept. Default: 395d.
+    pub(super) retention: Option<Span>,
     /// How long requests under way may take after SIGTERM, at most 1h. Default: 5s.
     pub(super) drain_timeout: Option<Span>,
     /// How much is kept.
@@ -105,6 +107,10 @@ pub(super) struct RawBounds {
     pub(super) holds: Option<Small>,
     /// Settled ids that are remembered. Default: 1000000.
     pub(super) settled: Option<Small>,
+    /// Rows of usage that are not in a file yet. Default: 1000000.
+    pub(super) usage_rows: Option<Small>,
+    /// Products, models and operations of a cycle that are told apart. Default: 100000.
+    pub(super) labels: Option<Small>,
 }
 
 /// The JSON Schema of the file.
@@ -116,7 +122,6 @@ pub(in super::super) fn schema(generator: SchemaGenerator) -> Schema {
 fn not_yet(key: &str) -> Option<&'static str> {
     match key {
         "drop_from" => Some("it is the flag --drop-from, for one start only"),
-        "retention" => Some("it belongs to the log of events, which does not exist yet"),
         "ledger" => Some("it belongs to the shared ledger, which does not exist yet"),
         _ => None,
     }

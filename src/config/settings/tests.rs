@@ -43,13 +43,16 @@ fn without_a_file_the_defaults_hold() {
                 snapshot_interval: Duration::from_secs(60),
                 fsync_interval: Duration::from_millis(100),
                 journal_bytes_max: 256 * 1024 * 1024,
+                retention: Duration::from_secs(395 * 86_400),
                 drop_from: None,
             },
             drain_timeout: Duration::from_secs(5),
             bounds: Bounds {
                 cells: 1_000_000,
                 holds: 1_000_000,
-                settled: 1_000_000
+                settled: 1_000_000,
+                usage_rows: 1_000_000,
+                labels: 100_000,
             },
             threads: None,
             sinks: vec![Sink {
@@ -72,8 +75,9 @@ durability: memory
 snapshot_interval: 5m
 fsync_interval: 1s
 journal_bytes_max: 8MiB
+retention: 30d
 drain_timeout: 2s
-bounds: {cells: 10, holds: 20}
+bounds: {cells: 10, holds: 20, usage_rows: 7}
 threads: 3
 ";
     let settings = resolve(text, Overrides::default()).unwrap();
@@ -91,7 +95,9 @@ threads: 3
         Bounds {
             cells: 10,
             holds: 20,
-            settled: 1_000_000
+            settled: 1_000_000,
+            usage_rows: 7,
+            labels: 100_000,
         }
     );
     assert_eq!(settings.threads, Some(3));
@@ -101,6 +107,7 @@ threads: 3
         snapshot_interval: Duration::from_secs(300),
         fsync_interval: Duration::from_secs(1),
         journal_bytes_max: 8 * 1024 * 1024,
+        retention: Duration::from_secs(30 * 86_400),
         drop_from: None,
     };
     assert_eq!(settings.storage, from_file);
@@ -117,6 +124,8 @@ threads: 3
         fsync_interval: Some("5ms".to_owned()),
         journal_bytes_max: Some("1GiB".to_owned()),
         drop_from: Some("4711".to_owned()),
+        retention: Some("400d".to_owned()),
+        bounds_labels: Some("9".to_owned()),
         ..Overrides::default()
     };
     let settings = resolve(text, overrides).unwrap();
@@ -131,12 +140,14 @@ threads: 3
     assert_eq!(settings.plan, Some("p.yaml".into()));
     assert_eq!(settings.drain_timeout, Duration::from_secs(60));
     assert_eq!(settings.bounds.cells, 5);
+    assert_eq!(settings.bounds.labels, 9);
     assert_eq!(settings.data_dir, Path::new("here"));
     let from_flags = Options {
         durability: Durability::Power,
         snapshot_interval: Duration::from_secs(3_600),
         fsync_interval: Duration::from_millis(5),
         journal_bytes_max: 1024 * 1024 * 1024,
+        retention: Duration::from_secs(400 * 86_400),
         drop_from: Some(4_711),
     };
     assert_eq!(settings.storage, from_flags);
@@ -152,13 +163,12 @@ fn what_the_file_may_not_say() {
         (
             "listn: 127.0.0.1:1",
             "/etc/quotad/quotad.yaml:1:1: the key `listn` is not known here; did you mean `listen`? \
-             Known: listen, socket, probes, plan, data_dir, durability, snapshot_interval, fsync_interval, \
-             journal_bytes_max, drain_timeout, bounds, threads, notifications",
+             Known: listen, socket, probes, management, plan, data_dir, durability, snapshot_interval, fsync_interval, \
+              journal_bytes_max, retention, drain_timeout, bounds, threads, notifications",
         ),
         (
-            "plan: p.yaml\nretention: 30d",
-            "/etc/quotad/quotad.yaml:2:1: the key `retention` is not known in this version: \
-             it belongs to the log of events, which does not exist yet; remove it",
+            "plan: p.yaml\nretention: 1h",
+            "/etc/quotad/quotad.yaml:2:1: retention: out of range; choose 1d to 36525d",
         ),
         (
             "durability: disk",

@@ -1,6 +1,11 @@
 //! Which usage rows somebody asks for, and how they are added up.
 
+use std::collections::BTreeMap;
+
 use chrono::NaiveDate;
+use hashbrown::HashMap;
+
+use super::view::{NamedRow, UsageDay};
 
 /// What rows can be grouped by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -151,5 +156,85 @@ impl UsageQuery {
             (self.model.as_deref(), groups(UsageKey::Model)),
             (self.operation.as_deref(), groups(UsageKey::Operation)),
         ]
+    }
+}
+
+/// A key with the parts that were grouped by.
+type Key = (Option<NaiveDate>, [Option<Box<str>>; 5]);
+
+/// No number of a name: this part was not grouped by.
+const APART_BY_NOTHING: u32 = u32::MAX;
+
+/// Sums of a question, as they grow.
+#[derive(Debug, Default)]
+pub struct Groups {
+    sums: BTreeMap<Key, i64>,
+}
+
+impl Groups {
+    /// Adds what is asked for of a day.
+    pub fn add(&mut self, query: &UsageQuery, day: &UsageDay) {
+        let parts = query.parts();
+        let mut wanted = [None; 5];
+        for (wanted, (filter, _)) in wanted.iter_mut().zip(parts) {
+            let Some(filter) = filter else { continue };
+            let Some(name) = day.names.iter().position(|name| **name == *filter) else {
+                return;
+            };
+            *wanted = Some(super::super::slab::position(name));
+        }
+        let mut sums: HashMap<[u32; 5], i64> = HashMap::new();
+        for row in &day.rows {
+            let is_wanted =
+                |(wanted, name): (&Option<u32>, &u32)| wanted.is_none_or(|it| it == *name);
+            if !wanted.iter().zip(&row.names).all(is_wanted) {
+                continue;
+            }
+            let mut key = row.names;
+            for (part, (_, is_apart)) in key.iter_mut().zip(parts) {
+                if !is_apart {
+                    *part = APART_BY_NOTHING;
+                }
+            }
+            add(sums.entry(key).or_default(), row.credits);
+        }
+        let date = query.group_by.contains(&UsageKey::Day).then_some(day.date);
+        for (key, credits) in sums {
+            let name = |part: u32| {
+                let name = day.names.get(part as usize).cloned();
+                (part != APART_BY_NOTHING).then(|| name.unwrap_or_default())
+            };
+            add(self.sums.entry((date, key.map(name))).or_default(), credits);
+        }
+    }
+
+    /// The sums so far, sorted by their keys; goes on with none.
+    pub fn take(&mut self) -> Vec<UsageGroup> {
+        let sums = std::mem::take(&mut self.sums).into_iter();
+        sums.map(|((day, names), credits)| {
+            let [environment, user, product, model, operation] = names;
+            UsageGroup {
+                day,
+                environment,
+                user,
+                product,
+                model,
+                operation,
+                credits,
+            }
+        })
+        .collect()
+    }
+}
+
+/// Adds to a sum. Sums of whole books fit; those of damaged ones stay at the end of the range.
+fn add(sum: &mut i64, credits: i64) {
+    *sum = sum.saturating_add(credits);
+}
+
+impl NamedRow {
+    /// A row of these names, as places in the day's list of names.
+    pub fn new(names: [u32; 5], credits: i64) -> Self {
+        Self { names, credits }
     }
 }
