@@ -96,6 +96,7 @@ impl Book {
             organization: "acme",
             environment,
             user: Some(user),
+            ..Who::default()
         };
         self.run(&Order::Charge {
             who,
@@ -114,6 +115,7 @@ impl Book {
             organization: "acme",
             environment,
             user: None,
+            ..Who::default()
         };
         matches!(
             self.run(&Order::Check {

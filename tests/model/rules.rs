@@ -7,6 +7,7 @@ use quotad::engine::answer::{Account, Denial, Notice, Reason};
 
 use crate::orders::{Order, Outcome};
 use crate::reference::{Event, Failure};
+use crate::rows::UsageCoverage;
 
 macro_rules! rules {
     ($($rule:ident),* $(,)?) => {
@@ -54,6 +55,7 @@ pub struct Coverage {
     /// Orders while those copies were under way.
     pub orders_while_copying: u64,
     pub copies_abandoned: u64,
+    pub usage: UsageCoverage,
     pub rules: BTreeMap<Rule, u64>,
 }
 
@@ -261,6 +263,7 @@ impl Coverage {
         self.restored_facts += other.restored_facts;
         self.orders_while_copying += other.orders_while_copying;
         self.copies_abandoned += other.copies_abandoned;
+        self.usage.add(&other.usage);
         for (&rule, count) in &other.rules {
             *self.rules.entry(rule).or_default() += count;
         }
@@ -276,6 +279,7 @@ impl Coverage {
     }
 
     pub fn print(&self) {
+        self.usage.print();
         println!(
             "model: {} operations in {} worlds, {} decisions, {} % denials, {} boundaries with holds open, \
              {} comparisons with the engine rebuilt from the facts",

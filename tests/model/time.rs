@@ -183,6 +183,7 @@ impl Reference {
         let plan = closing.plan.clone();
         let calendar_changes = organization.calendar != plan.calendar;
         organization.calendar = plan.calendar;
+        let plan_calendar = plan.calendar;
         let span = CycleSpan {
             start: at,
             end: plan.calendar.cycle_at(at).end,
@@ -194,6 +195,7 @@ impl Reference {
             books,
             fired: Default::default(),
             extensions: Vec::new(),
+            calendar: plan_calendar,
         });
         self.events.push(if open_holds {
             Event::BoundaryWithOpenHolds
