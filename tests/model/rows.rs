@@ -1,6 +1,6 @@
 //! Usage rows of the engine, in memory and as if in files, against those of the reference and against the balances.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
 use quotad::domain::names::Name;
@@ -9,55 +9,6 @@ use quotad::engine::usage::{Groups, UsageCycle, UsageGroup, UsageKey, UsageQuery
 
 use crate::driver::{Mismatch, World};
 use crate::world::Chance;
-
-/// How much of usage was compared.
-#[derive(Clone, Debug, Default)]
-pub struct UsageCoverage {
-    comparisons: u64,
-    rows: u64,
-    balances: u64,
-    filed: u64,
-    with_small_bounds: u64,
-    groupings: BTreeSet<u64>,
-}
-
-impl UsageCoverage {
-    pub fn add(&mut self, other: &Self) {
-        self.comparisons += other.comparisons;
-        self.rows += other.rows;
-        self.balances += other.balances;
-        self.filed += other.filed;
-        self.with_small_bounds += other.with_small_bounds;
-        self.groupings.extend(&other.groupings);
-    }
-
-    pub fn print(&self) {
-        println!(
-            "model: usage compared {} times ({} with bounds of 0 to 3 rows and labels), {} rows, in {} of 64 groupings; {} \
-             cycles added up to their balances; {} days filed",
-            self.comparisons,
-            self.with_small_bounds,
-            self.rows,
-            self.groupings.len(),
-            self.balances,
-            self.filed,
-        );
-    }
-
-    /// Whether enough was compared to show anything.
-    pub fn is_wide(&self) {
-        assert_eq!(self.groupings.len(), 64);
-        for figure in [
-            self.comparisons,
-            self.rows,
-            self.balances,
-            self.filed,
-            self.with_small_bounds,
-        ] {
-            assert!(figure >= 1_000, "{self:?}");
-        }
-    }
-}
 
 /// In one world of four there is hardly room for rows and labels.
 pub fn small_bounds(seed: u64) -> Bounds {
