@@ -444,7 +444,8 @@ fn open_holds_come_page_by_page() {
     let mut expected = holds.clone();
     expected.remove(3);
     let mut ids: Vec<_> = seen.iter().map(|it| it.id).collect();
-    (ids.sort(), expected.sort());
+    ids.sort();
+    expected.sort();
     assert_eq!(ids, expected);
     let hold = &seen[0];
     assert_eq!(

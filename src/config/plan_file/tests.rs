@@ -435,7 +435,10 @@ catalogue:
     plan.owned = std::sync::Arc::default();
     again.owned = std::sync::Arc::default();
     assert_eq!(again, plan, "{written}");
-    assert!(written.contains("\n  \"true\": {}\n") && written.contains("delay: 90s"), "{written}");
+    assert!(
+        written.contains("\n  \"true\": {}\n") && written.contains("delay: 90s"),
+        "{written}"
+    );
     for entry in parse(&written).owned.entries() {
         let text = plan::text(&plan, &entry);
         assert!(text.is_some(), "{entry} is written though it says nothing");
