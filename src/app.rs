@@ -1,6 +1,8 @@
 //! Puts the parts together, once: settings -> books -> plan -> listeners -> ready -> signals -> drained.
 
 mod books;
+mod management;
+mod notify;
 mod plan;
 mod signals;
 
@@ -16,13 +18,15 @@ use tokio::time::MissedTickBehavior;
 use crate::config::ConfigError;
 use crate::config::settings::{MemoryRefused, Settings, fits_memory, memory_limit};
 use crate::config::watch::PlanWatcher;
-use crate::engine::answer::{EngineError, Notice};
+use crate::engine::answer::EngineError;
 use crate::engine::recorder::Forgetful;
 use crate::engine::{Bounds, Engine};
+use crate::http::management::ManagementError;
 use crate::http::probes::{Probes, ProbesError};
-use crate::rpc::health;
+use crate::notify::NotifyError;
 use crate::rpc::quota::Parts;
 use crate::rpc::server::{DataPlane, Settings as ListenSettings, Socket, StartError};
+use crate::rpc::{admin, health};
 use crate::storage::{RecoveryError, StorageError};
 use crate::world::clock::{Clock, SystemClock};
 use crate::world::disk::LockError;
@@ -31,6 +35,8 @@ use crate::world::vitals::{Phase, Vitals};
 pub use plan::{EXAMPLE_NAME, apply_text, plan_text};
 
 use books::Books;
+use management::Administration;
+use notify::Told;
 use signals::Signals;
 
 /// How often what is due happens in organizations without requests.
@@ -57,12 +63,21 @@ pub enum AppError {
     /// The books cannot be kept any more.
     #[error("{0}")]
     Storage(#[from] StorageError),
+    /// The log of events cannot be read.
+    #[error("{0}")]
+    Events(#[from] NotifyError),
+    /// Those who are to be told cannot be.
+    #[error("notifications cannot be delivered: {0}")]
+    Notifications(io::Error),
     /// The data plane did not start.
     #[error("{0}")]
     DataPlane(#[from] StartError),
     /// The probes listener did not start.
     #[error("{0}")]
     Probes(#[from] ProbesError),
+    /// The management listener did not start.
+    #[error("{0}")]
+    Management(#[from] ManagementError),
     /// The operating system refused a thread, a signal handler or random bytes.
     #[error("the system refused {what}: {source}")]
     System {
@@ -100,6 +115,8 @@ pub struct Ready<'a> {
     pub address: Option<SocketAddr>,
     /// The probes' address.
     pub probes: Option<SocketAddr>,
+    /// The management listener's address.
+    pub management: Option<SocketAddr>,
     /// Whether the embedded example plan applies.
     pub is_example: bool,
 }
@@ -135,7 +152,7 @@ async fn serve(settings: &Settings, ready: impl FnOnce(&Ready<'_>)) -> Result<()
     let parts = Parts {
         engine: Arc::clone(&books.engine),
         vitals: Arc::clone(&vitals),
-        clock,
+        clock: Arc::clone(&clock),
         gate: books.gate(),
     };
     // The listeners before anything that takes time: whoever asks meanwhile hears that we are alive and not ready.
@@ -147,6 +164,8 @@ async fn serve(settings: &Settings, ready: impl FnOnce(&Ready<'_>)) -> Result<()
         }
         None => None,
     };
+    let told_to = Told::open(settings, &clock).await?;
+    let administration = administration(settings, &books, &vitals, &clock, &told_to)?;
     let chosen = tokio::select! {
         started = books.start(settings.plan.as_deref(), &vitals) => started?,
         () = signals.end.received() => {
@@ -154,6 +173,8 @@ async fn serve(settings: &Settings, ready: impl FnOnce(&Ready<'_>)) -> Result<()
             return Ok(());
         }
     };
+    // Dropping it ends it: nothing is delivered twice for it that would not be at the next start.
+    let told_to = told_to.start(&books)?;
     let watcher = settings
         .plan
         .as_deref()
@@ -164,9 +185,16 @@ async fn serve(settings: &Settings, ready: impl FnOnce(&Ready<'_>)) -> Result<()
         settings,
         address: data_plane.address(),
         probes: probes.as_ref().map(Probes::address),
+        management: administration.as_ref().map(Administration::address),
         is_example: chosen.is_example,
     });
-    let told = until_told(&books, &mut signals, watcher.as_ref()).await;
+    let told = until_told(
+        &books,
+        &mut signals,
+        watcher.as_ref(),
+        administration.as_ref(),
+    )
+    .await;
     if told.is_err() {
         vitals.enter(Phase::Failed);
     }
@@ -174,17 +202,60 @@ async fn serve(settings: &Settings, ready: impl FnOnce(&Ready<'_>)) -> Result<()
         Ok(()) => settings.drain_timeout,
         Err(_) => settings.drain_timeout.min(FAILED_DRAIN_MAX),
     };
-    drain(data_plane, limit, &mut signals).await;
+    let drained = clock.read().steady_ns;
+    drain(data_plane, administration, limit, &mut signals).await;
+    let took = clock.read().steady_ns.saturating_sub(drained);
+    let left = limit.saturating_sub(Duration::from_nanos(took.unsigned_abs()));
+    tokio::select! {
+        stopped = notify::stop(told_to, left) => stopped?,
+        () = signals.end.received() => tracing::warn!("told to end once more; who was not told is told at the next start"),
+    }
     // Whoever changes the plan must be gone before the books are closed.
     drop(watcher);
     told?;
     close(&books, &mut signals).await
 }
 
+/// The management listener, if there is to be one.
+fn administration(
+    settings: &Settings,
+    books: &Arc<Books>,
+    vitals: &Arc<Vitals>,
+    clock: &Arc<dyn Clock>,
+    told_to: &Told,
+) -> Result<Option<Administration>, AppError> {
+    let Some(address) = settings.management.listen else {
+        return Ok(None);
+    };
+    let doorkeeper = management::doorkeeper(&settings.management)?;
+    let parts = admin::Parts {
+        engine: Arc::clone(&books.engine),
+        vitals: Arc::clone(vitals),
+        clock: Arc::clone(clock),
+        gate: books.gate(),
+        access: Arc::clone(&doorkeeper.access),
+        notifications: told_to.notifications.clone(),
+        ask_usage: books.ask_usage(),
+        read_plan: management::read_plan(),
+    };
+    Administration::start(address, doorkeeper, parts).map(Some)
+}
+
 /// Lets those finish who are under way.
-async fn drain(data_plane: DataPlane, limit: Duration, signals: &mut Signals) {
+async fn drain(
+    data_plane: DataPlane,
+    administration: Option<Administration>,
+    limit: Duration,
+    signals: &mut Signals,
+) {
+    let administrators = async {
+        if let Some(administration) = administration {
+            administration.drain(limit).await;
+        }
+    };
+    let both = async { tokio::join!(data_plane.drain(limit), administrators).0 };
     tokio::select! {
-        cut = data_plane.drain(limit) => match cut {
+        cut = both => match cut {
             0 => tracing::info!("drained"),
             connections => tracing::warn!(connections, "the drain limit is reached; what was left is cut off"),
         },
@@ -211,6 +282,7 @@ async fn until_told(
     books: &Books,
     signals: &mut Signals,
     watcher: Option<&PlanWatcher>,
+    administration: Option<&Administration>,
 ) -> Result<(), AppError> {
     let mut ticks = tokio::time::interval(TICK_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -222,37 +294,23 @@ async fn until_told(
                 // Whoever failed first says best what has failed.
                 books.failure().map_or(Ok(()), Err)?;
                 ticked.map_err(AppError::Engine)?;
-                tell(&books.engine);
             }
             () = gate.failed() => {
                 books.failure().map_or(Ok(()), Err)?;
             }
-            Some(()) = signals.reload.recv() => match watcher {
-                Some(watcher) => watcher.reload(),
-                None => tracing::info!("SIGHUP: there is no plan file to read again"),
+            Some(()) = signals.reload.recv() => {
+                if let Some(administration) = administration {
+                    administration.reload();
+                }
+                match watcher {
+                    Some(watcher) => watcher.reload(),
+                    None => tracing::info!("SIGHUP: there is no plan file to read again"),
+                }
             },
             () = signals.end.received() => {
                 tracing::info!("draining");
                 return Ok(());
             }
-        }
-    }
-}
-
-/// Logs what has fired: until there are other sinks, the log is where people hear of it.
-fn tell(engine: &Engine) {
-    for (organization, notice) in engine.take_notices() {
-        match notice {
-            Notice::Threshold {
-                account, percent, ..
-            } => {
-                let account = account.to_string();
-                tracing::warn!(%organization, account, percent, "a threshold is reached");
-            }
-            Notice::Extension { .. } => {
-                tracing::warn!(%organization, "an extension was requested");
-            }
-            Notice::CycleClosed { .. } | Notice::Audit(_) => {}
         }
     }
 }

@@ -9,6 +9,7 @@ mod plan_owned;
 mod plan_raw;
 mod scalar;
 pub mod settings;
+pub mod tokens;
 pub mod units;
 mod variables;
 pub mod watch;

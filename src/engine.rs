@@ -25,10 +25,14 @@ mod fingerprint;
 mod fired;
 pub mod gauges;
 mod holds;
+mod labels;
 mod marks;
+mod members;
+mod noted;
 mod notices;
 pub mod order;
 mod organization;
+pub mod outbox;
 mod plan_change;
 pub mod recorder;
 mod report;
@@ -60,6 +64,7 @@ use recorder::{Recorder, Unrecorded};
 use shard::{Shard, Shared};
 
 pub use accounts::LISTED_MAX;
+pub use notices::NOTICES_MAX;
 pub use shard::REMEMBERED;
 
 /// How many shards there are. More would cost memory and time at plan changes, which take all locks; with 64 two of a
@@ -75,6 +80,11 @@ pub struct Bounds {
     pub holds: usize,
     /// Settled requests that are remembered. Beyond, the oldest are forgotten early.
     pub settled: usize,
+    /// Usage rows of days that stand in no file. Beyond, the model, then the operation, then the product of a new row fold
+    /// into `other`.
+    pub usage_rows: usize,
+    /// Names of work: product, model and operation together. Beyond, new ones fold in the same way.
+    pub labels: usize,
 }
 
 impl Default for Bounds {
@@ -83,6 +93,8 @@ impl Default for Bounds {
             cells: 1_000_000,
             holds: 1_000_000,
             settled: 1_000_000,
+            usage_rows: 1_000_000,
+            labels: 100_000,
         }
     }
 }

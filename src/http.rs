@@ -1,3 +1,4 @@
-//! HTTP: the probes.
+//! HTTP: the probes, and the management listener.
 
+pub mod management;
 pub mod probes;

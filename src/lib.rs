@@ -7,7 +7,8 @@ pub mod domain;
 pub mod world;
 // Floor 1: the books in memory.
 pub mod engine;
-// Floor 2: the books on disk.
+// Floor 2: the books on disk, and what is told of them.
+pub mod notify;
 pub mod storage;
 // Floor 3: what callers meet.
 pub mod http;

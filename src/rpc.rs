@@ -2,6 +2,8 @@
 //!
 //! `rpc/convert.rs` and `rpc/status.rs` are the only places that know wire types and gRPC codes.
 
+pub mod access;
+pub mod admin;
 pub mod codec;
 pub mod convert;
 mod door;

@@ -41,7 +41,7 @@ done
 
 export QUOTAD_MODEL_OPERATIONS=40000 QUOTAD_MODEL_SEED=1 QUOTAD_SCHEDULES=500 QUOTAD_KILLS=12
 objects model "$model" the_engine \
-  skip-user-cap keep-rest fire-twice no-expiry skip-fact forget-id no-pay-down torn-copy
+  skip-user-cap keep-rest fire-twice no-expiry skip-fact forget-id no-pay-down torn-copy lose-row
 objects linearizability "$it" linearize \
   skip-user-cap no-expiry forget-id split-charge
 objects power-loss "$survival" a_crash_at_every_step no-fsync acknowledge-early skip-replay no-checksum

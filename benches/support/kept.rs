@@ -54,6 +54,7 @@ pub fn over(folder: &Path, durability: Durability, journal_bytes_max: u64) -> Ke
         snapshot_interval: Duration::from_secs(60),
         fsync_interval: Duration::from_millis(100),
         journal_bytes_max,
+        retention: Duration::from_secs(395 * 86_400),
         drop_from: None,
     };
     let disk = Arc::new(RealDisk::open(folder).unwrap());

@@ -28,6 +28,8 @@ pub const BOUNDS: Bounds = Bounds {
     cells: 2_000_000,
     holds: 2_000_000,
     settled: 1_000_000,
+    usage_rows: 100_000,
+    labels: 10_000,
 };
 
 /// Such organizations as [`engine`] has one of.

@@ -12,6 +12,8 @@ use crate::config::settings::Settings;
 use crate::domain::time::Timestamp;
 use crate::engine::Engine;
 use crate::engine::answer::EngineError;
+use crate::engine::recorder::Receipt;
+use crate::rpc::admin::AskUsage;
 use crate::storage::gate::Gate;
 use crate::storage::{Durability, Recovered, Storage};
 use crate::world::clock::Clock;
@@ -103,6 +105,17 @@ impl Books {
         .await?
     }
 
+    /// Whether what was recorded up to here is safe from the loss of power, as far as it will ever be.
+    pub(super) fn is_safe(&self, upto: Receipt) -> bool {
+        self.storage.synced() >= upto
+    }
+
+    /// Answers questions about usage.
+    pub(super) fn ask_usage(self: &Arc<Self>) -> Arc<AskUsage> {
+        let books = Arc::clone(self);
+        Arc::new(move |query, each| Ok(books.storage.usage_each(&books.engine, query, each)?))
+    }
+
     /// What is wrong, if nothing can be acknowledged any more.
     pub(super) fn failure(&self) -> Option<AppError> {
         let unrecorded = || {
@@ -192,7 +205,7 @@ fn tell(recovered: &Recovered, took_ms: i64) {
 }
 
 /// Runs work that blocks on a thread of its own.
-async fn on_a_thread<T: Send + 'static>(
+pub(super) async fn on_a_thread<T: Send + 'static>(
     name: &str,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, AppError> {

@@ -39,6 +39,22 @@ pub(super) struct Args {
     /// Where probes are answered, `none` for nowhere [default: 127.0.0.1:7452].
     #[arg(long, env = "QUOTAD_PROBES_LISTEN", value_name = "ADDRESS")]
     probes_listen: Option<String>,
+    /// Where administrators are answered, `none` for nowhere [default: 127.0.0.1:7451].
+    #[arg(long, env = "QUOTAD_MANAGEMENT_LISTEN", value_name = "ADDRESS")]
+    management_listen: Option<String>,
+    /// Who administrators are: a file of tokens with names and roles. Without it whoever reaches the address may read.
+    #[arg(long, env = "QUOTAD_MANAGEMENT_TOKENS_FILE", value_name = "FILE")]
+    management_tokens_file: Option<String>,
+    /// Whoever reaches the address may change everything; on a loopback address without tokens only.
+    #[arg(
+        long,
+        env = "QUOTAD_MANAGEMENT_OPEN",
+        value_name = "BOOL",
+        num_args = 0..=1,
+        default_missing_value = "true",
+        require_equals = true
+    )]
+    management_open: Option<String>,
     /// Where the books are kept; no other quotad may use it [default: ./quotad-data].
     #[arg(long, env = "QUOTAD_DATA_DIR", value_name = "DIR")]
     data_dir: Option<String>,
@@ -55,6 +71,9 @@ pub(super) struct Args {
     /// What the journal may take on the disk, in KiB, MiB or GiB [default: 256MiB].
     #[arg(long, env = "QUOTAD_JOURNAL_BYTES_MAX", value_name = "SIZE")]
     journal_bytes_max: Option<String>,
+    /// How long closed days of usage rows are kept [default: 395d].
+    #[arg(long, env = "QUOTAD_RETENTION", value_name = "TIME")]
+    retention: Option<String>,
     /// For one start: drops what a damaged journal holds from this position on, which the refusal to start has named.
     #[arg(long, value_name = "POSITION")]
     drop_from: Option<String>,
@@ -70,6 +89,12 @@ pub(super) struct Args {
     /// Settled ids that are remembered [default: 1000000].
     #[arg(long, env = "QUOTAD_BOUNDS_SETTLED", value_name = "N")]
     bounds_settled: Option<String>,
+    /// Usage rows of days that stand in no file yet [default: 1000000].
+    #[arg(long, env = "QUOTAD_BOUNDS_USAGE_ROWS", value_name = "N")]
+    bounds_usage_rows: Option<String>,
+    /// Names of work (product, model and operation together) that are kept [default: 100000].
+    #[arg(long, env = "QUOTAD_BOUNDS_LABELS", value_name = "N")]
+    bounds_labels: Option<String>,
     /// Data-plane threads [default: one for each core].
     #[arg(long, env = "QUOTAD_THREADS", value_name = "N")]
     threads: Option<String>,
@@ -100,17 +125,23 @@ fn serve(args: Args) -> Result<(), AppError> {
         socket: args.socket,
         socket_mode: args.socket_mode,
         probes_listen: args.probes_listen,
+        management_listen: args.management_listen,
+        management_tokens_file: args.management_tokens_file,
+        management_open: args.management_open,
         plan: args.plan,
         data_dir: args.data_dir,
         durability: args.durability,
         snapshot_interval: args.snapshot_interval,
         fsync_interval: args.fsync_interval,
         journal_bytes_max: args.journal_bytes_max,
+        retention: args.retention,
         drop_from: args.drop_from,
         drain_timeout: args.drain_timeout,
         bounds_cells: args.bounds_cells,
         bounds_holds: args.bounds_holds,
         bounds_settled: args.bounds_settled,
+        bounds_usage_rows: args.bounds_usage_rows,
+        bounds_labels: args.bounds_labels,
         threads: args.threads,
     };
     app::run(&Settings::resolve(file, overrides)?, welcome)
@@ -136,6 +167,7 @@ fn welcome(ready: &Ready<'_>) {
     tracing::info!(
         server,
         probes = ready.probes.map(tracing::field::display),
+        management = ready.management.map(tracing::field::display),
         plan = plan.as_deref().unwrap_or(if ready.is_example {
             app::EXAMPLE_NAME
         } else {

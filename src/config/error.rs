@@ -63,6 +63,22 @@ impl ConfigError {
         }
     }
 
+    /// Problems with their positions in a text that must not be shown.
+    pub(super) fn without_text<P>(file: &str, problems: P) -> Self
+    where
+        P: IntoIterator<Item = (Option<Position>, String)>,
+    {
+        Self::in_text(file, "", problems)
+    }
+
+    /// The same without the lines of the text that must not be shown.
+    pub(super) fn without_lines(mut self, is_secret: fn(&str) -> bool) -> Self {
+        for problem in &mut self.problems {
+            problem.line_text.take_if(|line| is_secret(line));
+        }
+        self
+    }
+
     /// What is wrong, in the order of the text where positions are known.
     pub fn problems(&self) -> &[Problem] {
         &self.problems

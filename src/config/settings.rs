@@ -1,7 +1,9 @@
 //! `quotad.yaml`: how the sidecar itself runs. A flag beats the environment, which beats the file, which beats the default.
 
 mod file;
+mod management;
 mod memory;
+mod notifications;
 mod storage;
 
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
@@ -9,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::engine::Bounds;
+use crate::notify::Sink;
 use crate::storage::Options;
 
 use super::error::ConfigError;
@@ -17,10 +20,11 @@ use super::yaml_position::locate;
 use file::RawSocket;
 
 pub use file::SettingsFile;
+pub use management::{MANAGEMENT_LISTEN_DEFAULT, Management};
 pub use memory::{MemoryRefused, fits_memory, memory_limit};
 pub use storage::{
     DATA_DIR_DEFAULT, FSYNC_INTERVAL_DEFAULT, JOURNAL_BYTES_MAX_DEFAULT, JOURNAL_BYTES_MAX_LEAST,
-    SNAPSHOT_INTERVAL_DEFAULT,
+    RETENTION_DEFAULT, SNAPSHOT_INTERVAL_DEFAULT,
 };
 
 /// Where the data plane listens by default.
@@ -34,8 +38,10 @@ pub const DRAIN_TIMEOUT_DEFAULT: Duration = Duration::from_secs(5);
 pub const DRAIN_TIMEOUT_MAX: Duration = Duration::from_secs(3_600);
 /// Data-plane threads at most.
 pub const THREADS_MAX: usize = 1_024;
-/// Cells, holds and settled ids by default.
+/// Cells, holds, settled ids and usage rows by default.
 pub const BOUND_DEFAULT: usize = 1_000_000;
+/// Labels by default.
+pub const LABELS_DEFAULT: usize = 100_000;
 /// Who may open the socket by default: its owner and the group.
 pub const SOCKET_MODE_DEFAULT: u32 = 0o660;
 
@@ -48,6 +54,8 @@ pub struct Settings {
     pub socket: Option<SocketSettings>,
     /// Where the probes listen; `None` is nowhere.
     pub probes_listen: Option<SocketAddr>,
+    /// Where administrators are answered, and who they are.
+    pub management: Management,
     /// The plan file; `None` is the embedded example.
     pub plan: Option<PathBuf>,
     /// Where the books are kept; this process alone uses it.
@@ -60,6 +68,8 @@ pub struct Settings {
     pub bounds: Bounds,
     /// Data-plane threads, at least 1; `None` is one for each core.
     pub threads: Option<usize>,
+    /// Who is told of what fires.
+    pub sinks: Vec<Sink>,
 }
 
 /// A Unix socket.
@@ -82,6 +92,12 @@ pub struct Overrides {
     pub socket_mode: Option<String>,
     /// `--probes-listen`, `QUOTAD_PROBES_LISTEN`
     pub probes_listen: Option<String>,
+    /// `--management-listen`, `QUOTAD_MANAGEMENT_LISTEN`
+    pub management_listen: Option<String>,
+    /// `--management-tokens-file`, `QUOTAD_MANAGEMENT_TOKENS_FILE`
+    pub management_tokens_file: Option<String>,
+    /// `--management-open`, `QUOTAD_MANAGEMENT_OPEN`
+    pub management_open: Option<String>,
     /// `--plan`, `QUOTAD_PLAN`
     pub plan: Option<String>,
     /// `--data-dir`, `QUOTAD_DATA_DIR`
@@ -94,6 +110,8 @@ pub struct Overrides {
     pub fsync_interval: Option<String>,
     /// `--journal-bytes-max`, `QUOTAD_JOURNAL_BYTES_MAX`
     pub journal_bytes_max: Option<String>,
+    /// `--retention`, `QUOTAD_RETENTION`
+    pub retention: Option<String>,
     /// `--drop-from`. Neither environment nor file have it: it is meant for one start.
     pub drop_from: Option<String>,
     /// `--drain-timeout`, `QUOTAD_DRAIN_TIMEOUT`
@@ -104,6 +122,10 @@ pub struct Overrides {
     pub bounds_holds: Option<String>,
     /// `--bounds-settled`, `QUOTAD_BOUNDS_SETTLED`
     pub bounds_settled: Option<String>,
+    /// `--bounds-usage-rows`, `QUOTAD_BOUNDS_USAGE_ROWS`
+    pub bounds_usage_rows: Option<String>,
+    /// `--bounds-labels`, `QUOTAD_BOUNDS_LABELS`
+    pub bounds_labels: Option<String>,
     /// `--threads`, `QUOTAD_THREADS`
     pub threads: Option<String>,
 }
@@ -119,8 +141,15 @@ impl Settings {
         let probes = raw.probes.take().and_then(|it| it.listen);
         let bounds = raw.bounds.take().unwrap_or_default();
         let mut given = overrides;
+        let in_file = notifications::In {
+            name: &file.name,
+            text: &file.text,
+            folder: &folder,
+        };
+        let sinks = notifications::resolve(raw.notifications.take(), &in_file)?;
         let settings = Self {
             data_dir: storage::data_dir(&mut given, &mut raw, &folder),
+            management: management::resolve(&mut given, raw.management.take(), &folder)?,
             storage: storage::options(&mut given, &raw)?,
             listen: read::<Address>("listen", given.listen)?
                 .or(raw.listen)
@@ -140,10 +169,19 @@ impl Settings {
                 cells: bound("bounds-cells", given.bounds_cells, bounds.cells)?,
                 holds: bound("bounds-holds", given.bounds_holds, bounds.holds)?,
                 settled: bound("bounds-settled", given.bounds_settled, bounds.settled)?,
+                usage_rows: bound(
+                    "bounds-usage-rows",
+                    given.bounds_usage_rows,
+                    bounds.usage_rows,
+                )?,
+                labels: read::<Small>("bounds-labels", given.bounds_labels)?
+                    .or(bounds.labels)
+                    .map_or(LABELS_DEFAULT, size),
             },
             threads: read::<Small>("threads", given.threads)?
                 .or(raw.threads)
                 .map(size),
+            sinks,
         };
         settings.check().map_err(|(key, problem)| {
             let segments: Vec<_> = key.split('.').collect();
@@ -163,11 +201,15 @@ impl Settings {
             cells,
             holds,
             settled,
+            usage_rows,
+            labels,
         } = self.bounds;
         for (key, bound) in [
             ("bounds.cells", cells),
             ("bounds.holds", holds),
             ("bounds.settled", settled),
+            ("bounds.usage_rows", usage_rows),
+            ("bounds.labels", labels),
         ] {
             if bound == 0 {
                 return Err((
@@ -191,6 +233,11 @@ impl Settings {
                 "the probes listen there; choose another port for one of them".to_owned(),
             ));
         }
+        let others = [
+            ("the data plane listens", self.listen),
+            ("the probes listen", self.probes_listen),
+        ];
+        management::check(&self.management, &others)?;
         if self.drain_timeout > DRAIN_TIMEOUT_MAX {
             return Err((
                 "drain_timeout",

@@ -1,7 +1,8 @@
-//! Watches the plan file, so that a change applies at once.
+//! Watches a file, the plan's or that of the tokens, so that a change applies at once.
 //!
 //! The folder is watched, not the file: editors rename a new file over the old one, and Kubernetes swaps a `..data`
-//! link beside it. Nothing here judges a plan; whoever is told keeps the last good one if the new one is wrong.
+//! link beside it. Nothing here judges a text; whoever is told keeps the last good one if the new one is wrong. Of the text only a digest
+//! is kept, for it may be secret.
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
@@ -9,6 +10,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
+use sha2::{Digest, Sha256};
 
 use crate::world::clock::{Clock, SystemClock};
 
@@ -42,6 +44,22 @@ impl PlanWatcher {
     where
         F: FnMut(&str) + Send + 'static,
     {
+        Self::start_for("the last good plan stays", path, &current, changed)
+    }
+
+    /// The same for any file; `meanwhile` says in the log what holds while it cannot be read.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_for<F>(
+        meanwhile: &'static str,
+        path: &Path,
+        current: &str,
+        changed: F,
+    ) -> std::io::Result<Self>
+    where
+        F: FnMut(&str) + Send + 'static,
+    {
         let (messages, inbox) = mpsc::channel();
         let mut watch = Watch {
             path: path.to_owned(),
@@ -49,7 +67,8 @@ impl PlanWatcher {
             watcher: watcher(messages.clone())
                 .inspect_err(|problem| tracing::warn!("{problem}"))
                 .ok(),
-            current,
+            current: digest(current),
+            meanwhile,
             unreadable: false,
             changed,
         };
@@ -95,7 +114,9 @@ struct Watch<F> {
     /// The folder of the file, and that of what it links to.
     folders: Vec<PathBuf>,
     watcher: Option<RecommendedWatcher>,
-    current: String,
+    /// Of the text that was told last.
+    current: [u8; 32],
+    meanwhile: &'static str,
     unreadable: bool,
     changed: F,
 }
@@ -121,15 +142,16 @@ impl<F: FnMut(&str)> Watch<F> {
         match plan_file::read_text(&self.path) {
             Ok(text) => {
                 self.unreadable = false;
-                if always || text != self.current {
-                    self.current = text;
-                    (self.changed)(&self.current);
+                let digest = digest(&text);
+                if always || digest != self.current {
+                    self.current = digest;
+                    (self.changed)(&text);
                 }
             }
             Err(error) => {
                 // Said once: the file may be away for long, or between two steps of an editor.
                 if !std::mem::replace(&mut self.unreadable, true) || always {
-                    tracing::warn!("{error}; the last good plan stays");
+                    tracing::warn!("{error}; {}", self.meanwhile);
                 }
             }
         }
@@ -169,6 +191,10 @@ impl<F: FnMut(&str)> Watch<F> {
         }
         self.folders = watched;
     }
+}
+
+fn digest(text: &str) -> [u8; 32] {
+    Sha256::digest(text.as_bytes()).into()
 }
 
 /// Waits until nothing has changed for a moment; returns early what is more urgent than a change.

@@ -15,7 +15,7 @@ use crate::domain::time::Now;
 use super::Engine;
 use super::answer::{AccountBalance, Accounts, Balance, EngineError, OpenHold, OpenHolds};
 use super::book::Book;
-use super::cell::{FOLDED, UserRow};
+use super::cell::FOLDED;
 use super::denial::{on_the_wall, unopened};
 use super::desk::Desk;
 use super::holds::{Row, State};
@@ -27,10 +27,10 @@ use super::seat::{Trial, payer_state};
 pub const LISTED_MAX: usize = 1_000;
 
 /// So many balances are told before others get a turn at the lock: some microseconds.
-const BALANCES_AT_ONCE: usize = 64;
+pub(super) const BALANCES_AT_ONCE: usize = 64;
 
 /// So many slots are looked at before others get a turn at the lock: a few microseconds.
-const SLOTS_AT_ONCE: u32 = 4_096;
+pub(super) const SLOTS_AT_ONCE: u32 = 4_096;
 
 impl Engine {
     /// The accounts of an organization in the order organization, pool (where anything is set aside), environments with an
@@ -49,50 +49,14 @@ impl Engine {
     ) -> Result<Accounts, EngineError> {
         let id = self.find(organization)?;
         let most = most.clamp(1, LISTED_MAX);
-        let user = match after {
-            Some(Account::User(name)) => &**name,
-            _ => "",
-        };
-        let tried = self.users_after(id, organization, user, most, tried_users)?;
-        self.list(id, organization, after.cloned(), &tried, most)
-    }
-
-    /// The users of an organization by name: those with a limit, with a trial, or with anything used or held in this cycle;
-    /// those after `after`, at most `most`, and at most [`LISTED_MAX`]. Who shares a cell with others is not among them.
-    ///
-    /// # Errors
-    /// If there is no such organization.
-    pub fn members(
-        &self,
-        organization: Name<'_>,
-        after: Option<&str>,
-        most: usize,
-    ) -> Result<Accounts, EngineError> {
-        let id = self.find(organization)?;
-        let most = most.clamp(1, LISTED_MAX);
-        let after = after.unwrap_or_default();
-        let mut others = self.users_after(id, organization, after, most, tried_users)?;
-        others.append(&mut self.users_after(id, organization, after, most, working_users)?);
-        let after = Some(Account::User(after.into()));
-        self.list(id, organization, after, &others, most)
-    }
-
-    /// Tells the accounts after one of them: those that the plan names, and these users.
-    fn list(
-        &self,
-        id: OrganizationId,
-        organization: Name<'_>,
-        after: Option<Account>,
-        others: &BTreeSet<Box<str>>,
-        most: usize,
-    ) -> Result<Accounts, EngineError> {
-        let (mut accounts, mut last) = (Vec::new(), after);
+        let tried = self.tried_users(id, organization, after, most)?;
+        let (mut accounts, mut last) = (Vec::new(), after.cloned());
         loop {
             let count = BALANCES_AT_ONCE.min(most - accounts.len());
             let (mut more, _) = self.desk(id.shard, |desk| {
                 let found = desk.organization(id, organization)?;
                 let book = found.present().ok_or_else(|| unopened(&found.name))?;
-                let next = accounts_after(found, book, last.as_ref(), others, count);
+                let next = accounts_after(found, book, last.as_ref(), &tried, count);
                 Ok(balances(found, book, next, desk.now))
             })?;
             let is_last = more.len() < count;
@@ -105,26 +69,33 @@ impl Engine {
         }
     }
 
-    /// The first users of some kind after a name. They are in no order, so each answer looks at all of them.
-    fn users_after(
+    /// The first users with a trial after an account, by name. Trials are in no order, so each answer looks at all of them.
+    pub(super) fn tried_users(
         &self,
         id: OrganizationId,
         organization: Name<'_>,
-        after: &str,
+        after: Option<&Account>,
         most: usize,
-        users: fn(&Organization, u32) -> Slots<'_>,
     ) -> Result<BTreeSet<Box<str>>, EngineError> {
+        let after = match after {
+            Some(Account::User(name)) => Some(&**name),
+            _ => None,
+        };
         let (mut first, mut next) = (BTreeSet::new(), Some(0));
         while let Some(from) = next {
             let (found, _) = self.desk(id.shard, |desk| {
-                let (users, next) = users(desk.organization(id, organization)?, from);
-                for user in users.into_iter().filter(|user| after < *user) {
-                    first.insert(user.into());
-                    if first.len() > most {
-                        first.pop_last();
+                let trials = &desk.organization(id, organization)?.trials;
+                let end = trials.slots().min(from + SLOTS_AT_ONCE);
+                let users = (from..end).filter_map(|number| trials.get(number));
+                for user in users.map(|trial| &trial.user) {
+                    if after.is_none_or(|after| after < &**user) {
+                        first.insert(user.clone());
+                        if first.len() > most {
+                            first.pop_last();
+                        }
                     }
                 }
-                Ok(next)
+                Ok((end < trials.slots()).then_some(end))
             })?;
             next = found;
         }
@@ -206,31 +177,6 @@ impl Desk<'_> {
     }
 }
 
-/// Names from some slots, and where to go on.
-type Slots<'a> = (Vec<&'a str>, Option<u32>);
-
-/// Users with a trial, from a slot on.
-fn tried_users(organization: &Organization, from: u32) -> Slots<'_> {
-    let trials = &organization.trials;
-    let end = trials.slots().min(from.saturating_add(SLOTS_AT_ONCE));
-    let rows = (from..end).filter_map(|number| trials.get(number));
-    let names = rows.map(|row| &*row.user);
-    (names.collect(), (end < trials.slots()).then_some(end))
-}
-
-/// Users with a cell in the present cycle, from a slot on.
-fn working_users(organization: &Organization, from: u32) -> Slots<'_> {
-    let Some(book) = organization.present() else {
-        return (Vec::new(), None);
-    };
-    let end = book.users.slots().min(from.saturating_add(SLOTS_AT_ONCE));
-    let rows = (from..end).filter_map(|number| book.users.get(number));
-    let works = |row: &&UserRow| row.cells.iter().any(|it| it.used > 0 || it.held > 0);
-    let names = rows.filter(works).map(|row| &*row.name);
-    let names = names.filter(|name| !name.is_empty() && *name != FOLDED);
-    (names.collect(), (end < book.users.slots()).then_some(end))
-}
-
 /// The next accounts of an organization after one of them, at most so many.
 fn accounts_after(
     organization: &Organization,
@@ -278,7 +224,7 @@ fn environments_after(plan: &OrganizationPlan, after: &str, count: usize) -> Vec
     accounts.take(count).collect()
 }
 
-fn balances(
+pub(super) fn balances(
     organization: &Organization,
     book: &Book,
     accounts: Vec<Account>,

@@ -13,10 +13,11 @@ use crate::world::sabotage::{self, Fault};
 
 use super::answer::Notice;
 use super::book::Book;
+use super::entry::UsageRow;
 use super::gauges::count;
 use super::holds::{Row, State, slot_of};
 use super::organization::Organization;
-use super::shard::{Shard, shift};
+use super::shard::{Finished, Shard, shift};
 
 /// A signed amount of credits: amounts end at 2^53 - 1.
 fn signed(amount: u64) -> i64 {
@@ -40,6 +41,7 @@ impl Shard {
             } => {
                 let catalogue = Arc::clone(&self.catalogue);
                 self.with(*organization, |it| {
+                    it.close_cycle(*rolled_over);
                     let plan = Arc::clone(&it.plan);
                     it.books.push_back(Book::new(
                         *book,
@@ -91,7 +93,10 @@ impl Shard {
                 share,
                 tag,
                 ..
-            } => self.adjust(place, *credits, *share, tag.as_ref().map(|tag| (*tag, *at))),
+            } => {
+                self.adjust(place, *credits, *share, tag.as_ref().map(|tag| (*tag, *at)));
+                self.add_usage(place, *credits);
+            }
             Fact::Crossed {
                 organization,
                 book,
@@ -108,7 +113,7 @@ impl Shard {
                     book.fire(account, *percent);
                 }
                 let cycle = book.span;
-                it.notices.push(Notice::Threshold {
+                it.notice(Notice::Threshold {
                     account: account.clone(),
                     percent: *percent,
                     at: *at,
@@ -129,7 +134,7 @@ impl Shard {
                 book.extensions.push(*extension);
                 let cycle = book.span;
                 it.extension_requests.push(extension.requested);
-                it.notices.push(Notice::Extension {
+                it.notice(Notice::Extension {
                     at: extension.requested,
                     usable: extension.usable,
                     credits: extension.credits,
@@ -137,12 +142,16 @@ impl Shard {
                     cycle,
                 });
             }),
-            // Usage rows (usage.rs) and the audit log.
+            Fact::Audited {
+                organization,
+                audit,
+            } => self.with(*organization, |it| {
+                it.notice(Notice::Audit(audit.clone()));
+            }),
             Fact::Labelled { .. }
             | Fact::DayOpened { .. }
             | Fact::DaysClosed { .. }
-            | Fact::DaysFiled { .. }
-            | Fact::Audited { .. } => {}
+            | Fact::DaysFiled { .. } => self.turn_usage(fact),
             Fact::TrialStarted {
                 organization,
                 user,
@@ -163,9 +172,22 @@ impl Shard {
             return;
         };
         let (cells_before, due_before) = (cells(organization), due(organization));
+        let (waiting_before, lost_before) = (organization.notices.len(), organization.notices_lost);
         change(organization);
+        let stats = &self.shared.stats;
+        let waiting_after = organization.notices.len();
+        shift(
+            &stats.notices_waiting,
+            waiting_before as u64,
+            waiting_after as u64,
+        );
+        shift(&stats.notices_lost, lost_before, organization.notices_lost);
         while let Some(book) = organization.take_finished_book() {
-            self.finished.push(book);
+            shift(&self.shared.stats.labels, book.labels.len() as u64, 0);
+            self.finished.push(Finished::Book(Box::new(book)));
+        }
+        while let Some(day) = organization.days.take_filed() {
+            self.finished.push(Finished::Day(Box::new(day)));
         }
         shift(&self.shared.stats.cells, cells_before, cells(organization));
         let due_after = due(organization);
@@ -272,7 +294,8 @@ impl Shard {
             State::Released { returned }
         };
         row.held = 0;
-        let (place, trial) = (row.place, row.trial);
+        let (mut place, trial) = (row.place, row.trial);
+        place.label = settled.label.unwrap_or(place.label);
         let given_back = if sabotage::is(Fault::KeepRest) {
             returned.min(settled.committed)
         } else {
@@ -361,6 +384,13 @@ impl Shard {
         if book.cells != cells_before {
             count(&self.shared.stats.cells);
         }
+        let is_lost = held < 0 && sabotage::is(Fault::LoseRow);
+        if used != 0 && !is_lost && organization.days.book(place.book, row_of(place, used)) {
+            count(&self.shared.stats.usage_rows);
+        }
+        let Some(book) = organization.book_mut(place.book) else {
+            return;
+        };
         if trial > 0
             && let Some(user) = book.users.get(place.user).map(|row| row.name.clone())
             && let Some(paying) = organization.trials.find(&user)
@@ -371,6 +401,68 @@ impl Shard {
             period.held = period.held.saturating_add_signed(held);
         }
         organization.show();
+    }
+
+    fn add_usage(&mut self, place: &Place, credits: i64) {
+        let Some(organization) = self.organization(place.organization) else {
+            return;
+        };
+        if organization.days.book(place.book, row_of(place, credits)) {
+            count(&self.shared.stats.usage_rows);
+        }
+    }
+
+    /// Facts about labels and days.
+    fn turn_usage(&mut self, fact: &Fact) {
+        let shared = Arc::clone(&self.shared);
+        let stats = &shared.stats;
+        match fact {
+            Fact::Labelled {
+                organization,
+                book,
+                label,
+                names,
+            } => self.with(*organization, |it| {
+                let book = it.book_mut(*book);
+                if book.is_some_and(|book| book.labels.insert(*label, (**names).clone())) {
+                    count(&stats.labels);
+                }
+            }),
+            Fact::DayOpened {
+                organization,
+                book,
+                day,
+                date,
+            } => self.with(*organization, |it| {
+                let Some(calendar) = it.book(*book).map(|book| book.calendar) else {
+                    return;
+                };
+                if it.days.open(*day, *book, *date, &calendar)
+                    && let Some(book) = it.book_mut(*book)
+                {
+                    book.references += 1;
+                }
+            }),
+            Fact::DaysClosed { organization } => self.with(*organization, |it| {
+                shift(&stats.days_to_file, 0, it.days.close());
+            }),
+            Fact::DaysFiled {
+                organization,
+                before,
+            } => self.with(*organization, |it| {
+                let mut filed = Vec::new();
+                it.days
+                    .file(*before, |day| filed.push((day.book, day.len())));
+                for (book, rows) in filed {
+                    shift(&stats.usage_rows, rows.into(), 0);
+                    shift(&stats.days_to_file, 1, 0);
+                    if let Some(book) = it.book_mut(book) {
+                        book.references = book.references.saturating_sub(1);
+                    }
+                }
+            }),
+            _ => {}
+        }
     }
 
     pub(super) fn keep(&mut self, slot: Slot, row: Row) {
@@ -453,6 +545,20 @@ pub(super) fn cells(organization: &Organization) -> u64 {
     organization.books.iter().map(|book| book.cells).sum()
 }
 
+/// When something is due for an organization by the calendar: in its present book, or the end of the day.
 pub(super) fn due(organization: &Organization) -> Timestamp {
-    organization.books.back().map_or(Timestamp::MAX, Book::due)
+    let present = organization.present();
+    present.map_or(Timestamp::MAX, |book| {
+        book.due().min(organization.days.due(book.number))
+    })
+}
+
+/// What is booked in a place, as a usage row.
+fn row_of(place: &Place, credits: i64) -> UsageRow {
+    UsageRow {
+        environment: place.environment,
+        user: place.user,
+        label: place.label,
+        credits,
+    }
 }

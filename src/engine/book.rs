@@ -15,6 +15,7 @@ use crate::domain::time::Timestamp;
 
 use super::cell::{Cell, EnvironmentRow, UserRow};
 use super::fired::Fired;
+use super::labels::Labels;
 use super::marks::{environment_mark, user_mark};
 use super::rows::Rows;
 
@@ -74,11 +75,14 @@ pub(super) struct Book {
     /// What the pool has drawn from the extension.
     pub(super) pool_share: u64,
     pub(super) fired: Fired,
+    /// What the work of its requests is called.
+    pub(super) labels: Labels,
     /// The least `used` of the pool that fires a threshold.
     pub(super) pool_mark: u64,
     /// The least `used` of the organization that fires a threshold.
     pub(super) organization_mark: u64,
-    /// Remembered holds and charges that count here; a closed book stays while there are any.
+    /// Remembered holds and charges that count here, and days of it that stand in no file; a closed book stays while there
+    /// are any.
     pub(super) references: u64,
     /// How many cells there are.
     pub(super) cells: u64,
@@ -126,6 +130,7 @@ impl Book {
             figures: Figures::default(),
             pool_share: 0,
             fired: Fired::default(),
+            labels: Labels::default(),
             pool_mark: u64::MAX,
             organization_mark: u64::MAX,
             references: 0,
@@ -302,6 +307,7 @@ impl Book {
         let (cell, totals) = (&mut row.cells[place], &mut self.totals);
         add(&mut cell.used, used);
         add(&mut cell.held, held);
+        cell.is_booked |= used != 0;
         if trial {
             add(&mut cell.trial_used, used);
             add(&mut cell.trial_held, held);

@@ -15,6 +15,7 @@ use super::denial::{Refusal, invalid, unopened};
 use super::desk::Desk;
 use super::gauges::count;
 use super::holds::INDEX_MAX;
+use super::labels::Work;
 use super::order::Subject;
 use super::organization::Organization;
 use super::seat::{Seat, Trial};
@@ -30,6 +31,10 @@ pub(super) struct Case<'a> {
     pub(super) amount: u64,
     pub(super) class: Class,
     pub(super) rate: Option<Rate>,
+    /// What the request itself calls the work.
+    pub(super) work: Work<'a>,
+    /// The label of that and of the rate card's product, if there is one already.
+    pub(super) label: Option<u32>,
     pub(super) seat: Seat,
     pub(super) trial: Trial,
     pub(super) route: Route,
@@ -60,13 +65,26 @@ impl Case<'_> {
     }
 }
 
+/// What a request calls the work.
+fn work<'a>(subject: &Subject<'a>, cost: &Cost<'a>) -> Work<'a> {
+    let operation = match *cost {
+        Cost::Credits { operation, .. } => operation,
+        Cost::Usage { operation, .. } => Some(operation),
+    };
+    Work {
+        product: subject.product.map_or("", Name::as_str),
+        model: subject.model.map_or("", Name::as_str),
+        operation: operation.unwrap_or(""),
+    }
+}
+
 impl Desk<'_> {
     /// Prices a request and looks up where it would count.
     pub(super) fn case<'a>(
         &self,
         id: OrganizationId,
         subject: &Subject<'a>,
-        cost: &Cost<'_>,
+        cost: &Cost<'a>,
     ) -> Result<Case<'a>, EngineError> {
         let organization = self.organization(id, subject.organization)?;
         let price = self.shard.rate_card.price(cost)?;
@@ -81,6 +99,12 @@ impl Desk<'_> {
         let trial = organization.trial(user, self.now.wall);
         let route = book.route(&seat, trial, self.now.wall);
         let (amount, class, rate) = (price.amount.get(), price.class, price.rate);
+        let work = work(subject, cost);
+        let product = subject.product.map(Name::as_str).or(price.product);
+        let label = book.labels.find(Work {
+            product: product.unwrap_or(""),
+            ..work
+        });
         Ok(Case {
             organization: id,
             environment,
@@ -88,6 +112,8 @@ impl Desk<'_> {
             amount,
             class,
             rate,
+            work,
+            label,
             seat,
             trial,
             route,
@@ -160,7 +186,8 @@ impl Desk<'_> {
             }
             Err(shortfall) => return Err(Box::new(refusal.denial(&shortfall))),
         };
-        let has_room = self.can_record() && (!holds || self.has_room_for_hold());
+        let has_room =
+            self.can_record() && self.has_room_for_row() && (!holds || self.has_room_for_hold());
         let fits = book.room() >= verdict.granted;
         let is_new = !case.seat.has_cell && (holds || verdict.granted > 0);
         if !has_room || !fits || (is_new && self.seat_for(organization, case).is_none()) {

@@ -25,11 +25,13 @@ pub struct Cell {
     pub trial_used: u64,
     /// Of `held`, what trials pay.
     pub trial_held: u64,
+    /// Whether anything was ever booked in it: usage rows may name it, so that it stays as long as its book.
+    pub is_booked: bool,
 }
 
 impl Cell {
     pub(super) fn is_unused(&self) -> bool {
-        self.references == 0 && self.used == 0 && self.held == 0
+        self.references == 0 && self.used == 0 && self.held == 0 && !self.is_booked
     }
 }
 

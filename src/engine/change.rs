@@ -171,13 +171,15 @@ impl Desk<'_> {
         };
         let rows = self.name_rows(id, &seat, environment, user);
         let (book, environment, user) = rows.ok_or_else(|| precondition("no cycle is open yet"))?;
-        let place = Place {
+        let label = self.adjustment_label(id, book);
+        let mut place = Place {
             organization: id,
             book,
             environment,
             user,
-            label: 0,
+            label,
         };
+        place.label = self.row_label(&place);
         self.shard.happen(Fact::Adjusted {
             place,
             credits,
@@ -208,9 +210,13 @@ impl Shard {
             self.calendar.remove(&(at, index));
             return;
         };
-        if at < book.span.end {
+        if at < book.span.end && book.next_step <= at {
             self.happen(Fact::EntitlementChanged { organization, at });
             self.cross_all(organization, at);
+            return;
+        }
+        if at < book.span.end {
+            self.happen(Fact::DaysClosed { organization });
             return;
         }
         let closing = book.timeline.at(book.span.end.just_before());
@@ -224,6 +230,9 @@ impl Shard {
             end: calendar.boundary_after(start),
         };
         let book = book.number + 1;
+        if found.days.has_open() {
+            self.happen(Fact::DaysClosed { organization });
+        }
         self.happen(Fact::CycleOpened {
             organization,
             book,

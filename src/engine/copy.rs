@@ -15,8 +15,9 @@ use crate::domain::time::Now;
 use super::Engine;
 use super::answer::EngineError;
 use super::book::Book;
-use super::copy_head::{BookHead, ShardHead};
+use super::copy_head::{BookHead, OrganizationHead, ShardHead};
 use super::entry::Entry;
+use super::organization::Organization;
 use super::recorder::Receipt;
 use super::shard::Shard;
 
@@ -37,6 +38,7 @@ struct Cursor {
     part: Part,
     organization: usize,
     book: usize,
+    day: usize,
 }
 
 /// What is copied next.
@@ -51,6 +53,9 @@ enum Part {
     Environments,
     Users,
     Fired,
+    Labels,
+    Day,
+    Rows,
     Remembered,
     End,
 }
@@ -207,6 +212,7 @@ impl Cursor {
                 self.move_on(slab.is_copying(), Part::Book);
                 copied
             }
+            Part::Day | Part::Rows => self.some_of_days(id, head, organization, most, each),
             _ => {
                 let book_head = head.books.get(self.book);
                 let book = book_head.and_then(|it| organization.book_mut(it.number));
@@ -214,13 +220,48 @@ impl Cursor {
                     Some((head, book)) => self.some_of_book(id, head, book, most, each),
                     // A book stays as long as it is copied: there is one for every head, and this was the last.
                     None => {
-                        (self.organization, self.book) = (self.organization + 1, 0);
-                        self.part = Part::Organization;
+                        self.part = Part::Day;
                         0
                     }
                 }
             }
         }
+    }
+
+    fn some_of_days(
+        &mut self,
+        id: OrganizationId,
+        head: &OrganizationHead,
+        organization: &mut Organization,
+        most: usize,
+        each: &mut dyn FnMut(&Entry<'_>),
+    ) -> usize {
+        let day_head = head.days.get(self.day);
+        let day = day_head.and_then(|it| organization.days.kept_mut(it.number));
+        // As with books.
+        let Some((head, day)) = day_head.zip(day) else {
+            (self.organization, self.book, self.day) = (self.organization + 1, 0, 0);
+            self.part = Part::Organization;
+            return 0;
+        };
+        if self.part == Part::Day {
+            each(&head.entry(id));
+            self.part = Part::Rows;
+            return 1;
+        }
+        let slab = day.slab();
+        let copied = slab.step(most, |number, row| {
+            each(&Entry::Usage {
+                organization: id,
+                day: head.number,
+                number,
+                row,
+            });
+        });
+        let is_copying = slab.is_copying();
+        self.move_on(is_copying, Part::Day);
+        self.day += usize::from(!is_copying);
+        copied
     }
 
     fn some_of_book(
@@ -254,7 +295,19 @@ impl Cursor {
                         percent,
                     });
                 });
-                let is_copying = book.fired.is_copying();
+                self.move_on(book.fired.is_copying(), Part::Labels);
+                copied
+            }
+            Part::Labels => {
+                let copied = book.labels.step(most, |label, names| {
+                    each(&Entry::Label {
+                        organization,
+                        book: number,
+                        number: label,
+                        names,
+                    });
+                });
+                let is_copying = book.labels.is_copying();
                 self.move_on(is_copying, Part::Book);
                 self.book += usize::from(!is_copying);
                 copied

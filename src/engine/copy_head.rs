@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use chrono::NaiveDate;
 use smallvec::SmallVec;
 
 use crate::domain::cycle::{Calendar, CycleSpan};
@@ -28,7 +29,18 @@ pub(super) struct OrganizationHead {
     id: OrganizationId,
     plan: Option<Arc<OrganizationPlan>>,
     extension_requests: Vec<Timestamp>,
+    days_filed: u32,
     pub(super) books: Vec<BookHead>,
+    /// Those that stand in no file yet, the oldest first.
+    pub(super) days: Vec<DayHead>,
+}
+
+/// What a day of usage rows says.
+pub(super) struct DayHead {
+    pub(super) number: u32,
+    book: u32,
+    date: NaiveDate,
+    is_closed: bool,
 }
 
 /// What a book says.
@@ -63,7 +75,8 @@ impl Shard {
         self.holds.slab().end_copy();
         for index in 0..self.organizations.len() {
             self.organizations[index].end_copy();
-            if self.organizations[index].finished() > 0 {
+            let organization = &self.organizations[index];
+            if organization.finished() > 0 || organization.days.has_filed() {
                 self.with(self.organizations[index].id, |_| ());
             }
         }
@@ -74,11 +87,21 @@ impl Organization {
     fn begin_copy(&mut self) -> OrganizationHead {
         self.notices.begin_copy();
         self.trials.slab().begin_copy();
+        self.days.begin_copy();
+        let days = self.days.iter().map(|day| DayHead {
+            number: day.number,
+            book: day.book,
+            date: day.date,
+            is_closed: day.is_closed,
+        });
+        let days = days.collect();
         let plan = &self.plan;
         OrganizationHead {
             id: self.id,
             plan: (!self.is_planned).then(|| Arc::clone(plan)),
             extension_requests: self.extension_requests.clone(),
+            days_filed: self.days.filed(),
+            days,
             books: self
                 .books
                 .iter_mut()
@@ -90,6 +113,7 @@ impl Organization {
     fn end_copy(&mut self) {
         self.notices.end_copy();
         self.trials.slab().end_copy();
+        self.days.end_copy();
         self.books.iter_mut().for_each(Book::end_copy);
     }
 }
@@ -100,6 +124,7 @@ impl Book {
         self.environments.slab().begin_copy();
         self.users.slab().begin_copy();
         self.fired.begin_copy();
+        self.labels.begin_copy();
         let is_common = Arc::ptr_eq(&self.plan, plan) || self.plan == *plan;
         BookHead {
             number: self.number,
@@ -120,6 +145,7 @@ impl Book {
         self.environments.slab().end_copy();
         self.users.slab().end_copy();
         self.fired.end_copy();
+        self.labels.end_copy();
     }
 }
 
@@ -140,7 +166,19 @@ impl OrganizationHead {
             name,
             plan: self.plan.as_ref(),
             extension_requests: &self.extension_requests,
-            days_filed: 0,
+            days_filed: self.days_filed,
+        }
+    }
+}
+
+impl DayHead {
+    pub(super) fn entry<'a>(&self, organization: OrganizationId) -> Entry<'a> {
+        Entry::Day {
+            organization,
+            number: self.number,
+            book: self.book,
+            date: self.date,
+            is_closed: self.is_closed,
         }
     }
 }

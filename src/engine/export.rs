@@ -69,6 +69,14 @@ fn show_organization(organization: &Organization, lines: &mut Vec<String>) {
         organization.extension_requests,
         organization.notices.iter().collect::<Vec<_>>(),
     ));
+    lines.push(format!("days filed {}", organization.days.filed()));
+    for day in organization.days.iter() {
+        lines.push(format!(
+            "day {} of book {} {} closed {}",
+            day.number, day.book, day.date, day.is_closed
+        ));
+        lines.extend(day.rows().map(|row| format!("{row:?}")));
+    }
     // A finished book goes as soon as nobody copies it; until then it says nothing any more.
     for book in organization.books.iter().skip(organization.finished()) {
         lines.push(format!(
@@ -93,6 +101,7 @@ fn show_organization(organization: &Organization, lines: &mut Vec<String>) {
         ));
         lines.extend(book.environments.iter().map(|row| format!("{row:?}")));
         lines.extend(book.users.iter().map(|row| format!("{row:?}")));
+        lines.extend(book.labels.iter().map(|row| format!("{row:?}")));
     }
 }
 

@@ -82,6 +82,16 @@ pub struct Stats {
     pub settled: AtomicU64,
     /// Cells in all books.
     pub cells: AtomicU64,
+    /// Notices that wait to be told.
+    pub notices_waiting: AtomicU64,
+    /// Notices that were lost because too many waited.
+    pub notices_lost: AtomicU64,
+    /// Labels in all books.
+    pub labels: AtomicU64,
+    /// Usage rows of days that stand in no file.
+    pub usage_rows: AtomicU64,
+    /// Days of usage rows that are closed, and stand in no file.
+    pub days_to_file: AtomicU64,
 }
 
 impl Stats {

@@ -4,14 +4,16 @@ use std::collections::VecDeque;
 
 use super::answer::Notice;
 
-/// So many notices wait at most for somebody who asks; then the oldest go.
-pub(super) const NOTICES_MAX: usize = 65_536;
+/// So many notices of one organization wait at most to be told; then the oldest go.
+pub const NOTICES_MAX: usize = 65_536;
 
 /// Notices that wait.
 #[derive(Debug, Default)]
 pub(super) struct Notices {
     waiting: VecDeque<Notice>,
     copy: Option<Copy>,
+    /// How many are gone since the start: tells whether those that somebody saw are still there.
+    taken: u64,
 }
 
 /// A copy under way. It consists of what was put aside, then of what is to come among the waiting.
@@ -26,12 +28,14 @@ struct Copy {
 }
 
 impl Notices {
-    /// Adds one, without letting the queue grow for ever.
-    pub(super) fn push(&mut self, notice: Notice) {
-        if self.waiting.len() >= NOTICES_MAX {
+    /// Adds one, without letting the queue grow for ever; answers whether the oldest was lost for it.
+    pub(super) fn push(&mut self, notice: Notice) -> bool {
+        let is_full = self.waiting.len() >= NOTICES_MAX;
+        if is_full {
             self.take_first();
         }
         self.waiting.push_back(notice);
+        is_full
     }
 
     /// Takes off the oldest.
@@ -41,6 +45,11 @@ impl Notices {
                 break;
             }
         }
+    }
+
+    /// How many are gone since the start.
+    pub(super) fn taken(&self) -> u64 {
+        self.taken
     }
 
     /// How many wait.
@@ -101,6 +110,7 @@ impl Notices {
         let Some(notice) = self.waiting.pop_front() else {
             return false;
         };
+        self.taken += 1;
         if let Some(copy) = &mut self.copy {
             if copy.copied > 0 {
                 copy.copied -= 1;
@@ -114,6 +124,7 @@ impl Notices {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use crate::domain::account::Account;
@@ -121,16 +132,27 @@ mod tests {
     use crate::domain::time::Timestamp;
 
     fn notice(percent: u32) -> Notice {
-        let at = Timestamp::from_nanos(0);
-        let cycle = CycleSpan { start: at, end: at };
         Notice::Threshold {
             account: Account::Pool,
             percent,
-            at,
-            used: 8,
-            limit: 10,
-            cycle,
+            at: Timestamp::MIN,
+            used: 0,
+            limit: 0,
+            cycle: CycleSpan {
+                start: Timestamp::MIN,
+                end: Timestamp::MAX,
+            },
         }
+    }
+
+    #[test]
+    fn a_full_queue_loses_the_oldest_and_says_so() {
+        let mut notices = Notices::default();
+        let most = u32::try_from(NOTICES_MAX).unwrap();
+        assert!((0..most).all(|it| !notices.push(notice(it))));
+        assert!(notices.push(notice(most)));
+        assert_eq!((notices.len(), notices.taken()), (NOTICES_MAX, 1));
+        assert_eq!(notices.iter().next(), Some(&notice(1)));
     }
 
     #[test]
@@ -138,7 +160,9 @@ mod tests {
         // Every way in which 5 takings and 5 steps can follow each other.
         for ways in 0..1_u32 << 10 {
             let mut notices = Notices::default();
-            (0..4).for_each(|it| notices.push(notice(it)));
+            for it in 0..4 {
+                notices.push(notice(it));
+            }
             notices.begin_copy();
             let mut copied = Vec::new();
             for bit in 0..10 {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use crate::domain::fact::{OrganizationId, TrialPeriod};
+use crate::domain::notice::Notice;
 use crate::domain::plan::OrganizationPlan;
 use crate::domain::time::Timestamp;
 
@@ -13,6 +14,7 @@ use super::book::Book;
 use super::gauges::Gauges;
 use super::notices::Notices;
 use super::rows::{Named, Rows};
+use super::usage::Days;
 
 /// A trial period with what it has paid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +74,10 @@ pub(super) struct Organization {
     /// When extensions were requested in the last year.
     pub(super) extension_requests: Vec<Timestamp>,
     pub(super) notices: Notices,
+    /// How many of them were lost since the start, because too many waited.
+    pub(super) notices_lost: u64,
+    /// Usage rows of days that stand in no file yet.
+    pub(super) days: Days,
     pub(super) gauges: Arc<Gauges>,
 }
 
@@ -86,6 +92,8 @@ impl Organization {
             trials: Rows::default(),
             extension_requests: Vec::new(),
             notices: Notices::default(),
+            notices_lost: 0,
+            days: Days::default(),
             gauges: Arc::default(),
         }
     }
@@ -120,6 +128,27 @@ impl Organization {
     pub(super) fn finished(&self) -> usize {
         let closed = self.books.iter().take(self.books.len().saturating_sub(1));
         closed.take_while(|book| book.references == 0).count()
+    }
+
+    /// Something is to be told.
+    pub(super) fn notice(&mut self, notice: Notice) {
+        self.notices_lost += u64::from(self.notices.push(notice));
+    }
+
+    /// The present cycle has come to its end: how it stood just before is to be told.
+    pub(super) fn close_cycle(&mut self, rolled_over: u64) {
+        let Some(book) = self.present() else {
+            return;
+        };
+        let closing = book.timeline.at(book.span.end.just_before());
+        let closed = Notice::CycleClosed {
+            cycle: book.span,
+            used: book.totals.used,
+            trial_used: book.totals.trial_used,
+            entitlement: closing.purchased.total() + book.rolled_over,
+            rolled_over,
+        };
+        self.notice(closed);
     }
 
     /// A user's trial starts, or is renewed.

@@ -66,6 +66,24 @@ impl Engine {
         })
     }
 
+    /// Whether a plan would be put in force as things stand now: for those who only look. It may be asked for within `edit` of
+    /// [`Self::change_plan`].
+    ///
+    /// # Errors
+    /// If it would set aside more than there is (section 4).
+    pub fn judge_plan(&self, plan: &Plan) -> Result<(), EngineError> {
+        let mut shards: Vec<_> = self.shards.iter().map(|shard| shard.lock()).collect();
+        let now = self.now();
+        let mut recorded = Ok(());
+        for shard in &mut shards {
+            while shard.advance(now) {}
+            recorded = recorded.and(shard.record().map(drop));
+        }
+        recorded.inspect_err(|_| self.poison())?;
+        shards.iter().try_for_each(|shard| shard.judge(plan, now))?;
+        Ok(())
+    }
+
     /// Judges a plan, and puts it in force. Called with the plan's lock held.
     fn replace_plan(&self, plan: &Arc<Plan>, audits: Vec<Audit>) -> Result<Receipt, EngineError> {
         // A fact will refer to it. This may wait for a disk, so that no shard waits with it.
@@ -143,7 +161,11 @@ impl Engine {
     }
 
     /// In whose queue an audit waits: its organization's; what concerns all, in that of the first that the plan names.
-    fn keeper_of_audit(&self, plan: &Plan, organization: &str) -> Option<OrganizationId> {
+    pub(super) fn keeper_of_audit(
+        &self,
+        plan: &Plan,
+        organization: &str,
+    ) -> Option<OrganizationId> {
         let known = |name: &str| self.shared.organizations.get(name).map(|id| *id);
         known(organization).or_else(|| plan.organizations.keys().find_map(|name| known(name)))
     }

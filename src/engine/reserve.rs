@@ -2,6 +2,7 @@
 
 use crate::domain::credits::Credits;
 use crate::domain::fact::{Charged, Fact, Held, Place, Slot};
+use crate::domain::rates::Class;
 use crate::domain::time::Timestamp;
 use crate::world::sabotage::{self, Fault};
 
@@ -129,7 +130,11 @@ impl Desk<'_> {
         };
         let amount = verdict.granted;
         let share = self.share_of(case, 0, amount);
-        let place = self.place(case)?;
+        let mut place = self.place(case)?;
+        // One that costs nothing leaves no row.
+        if case.class != Class::Free {
+            place.label = self.label(case);
+        }
         let sequence = self.shard.sequence;
         let (class, rate, trial) = (case.class, case.rate, case.trial.number());
         self.shard.happen(Fact::Held(Held {
@@ -167,7 +172,11 @@ impl Desk<'_> {
                 None => None,
             };
             let share = self.share_of(case, amount, 0);
-            let at = self.place(case)?;
+            let mut at = self.place(case)?;
+            if amount > 0 {
+                at.label = self.label(case);
+                at.label = self.row_label(&at);
+            }
             let (number, overrun) = (case.trial.number(), verdict.overrun);
             let now = self.now.steady;
             self.shard.happen(Fact::Charged(Charged {

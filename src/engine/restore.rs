@@ -13,12 +13,13 @@ use crate::domain::time::Timestamp;
 use super::answer::EngineError;
 use super::apply::{cells, due};
 use super::book::Book;
-use super::entry::{BookEntry, Entry, Misfit, Period, Row, State};
+use super::entry::{BookEntry, Entry, Misfit, Period, Row, State, UsageRow};
 use super::gauges::count;
+use super::labels::Work;
 use super::notices::NOTICES_MAX;
 use super::organization::{Organization, Trial};
 use super::restore_book::amount;
-use super::shard::Shard;
+use super::shard::{Shard, shift};
 use super::{Bounds, Engine};
 
 /// The highest number in the order of reservation and settling: nobody comes so far.
@@ -31,6 +32,7 @@ pub(super) fn vacancies_max(bounds: Bounds) -> u64 {
         cells,
         holds,
         settled,
+        ..
     } = bounds;
     let rows = cells.saturating_add(holds).saturating_add(settled) as u64;
     rows.saturating_mul(4).saturating_add(1 << 20)
@@ -125,16 +127,19 @@ impl Shard {
                 name,
                 plan: own,
                 extension_requests,
-                days_filed: _,
+                days_filed,
             } => {
                 let planned = plan.organizations.get(name);
                 let mut restored = self.restore_organization(organization, name, planned, own)?;
                 restored.extension_requests = extension_requests.to_vec();
+                restored.days.restore_filed(days_filed);
                 self.shared.organizations.insert(name.into(), organization);
                 self.organizations.push(restored);
                 Ok(())
             }
-            Entry::Label { .. } | Entry::Day { .. } | Entry::Usage { .. } => Ok(()),
+            Entry::Label { .. } | Entry::Day { .. } | Entry::Usage { .. } => {
+                self.restore_usage(entry)
+            }
             Entry::Notice {
                 organization,
                 notice,
@@ -193,6 +198,50 @@ impl Shard {
                 leave(self.holds.slots(), slot.index)?;
                 self.restore_remembered(slot, row)
             }
+        }
+    }
+
+    /// Labels, days and rows.
+    fn restore_usage(&mut self, entry: &Entry<'_>) -> Result<(), Misfit> {
+        match *entry {
+            Entry::Label {
+                organization,
+                book,
+                number,
+                names,
+            } => {
+                let labels = &mut self.book_of(organization, book)?.labels;
+                if labels.find(Work::of(names)).is_some() {
+                    return Err(Misfit("a label comes twice"));
+                }
+                let fits = labels.insert(number, names.clone());
+                fits.then_some(())
+                    .ok_or(Misfit("the numbers of labels are not consecutive"))
+            }
+            Entry::Day {
+                organization,
+                number,
+                book,
+                date,
+                is_closed,
+            } => {
+                let found = self.book_of(organization, book)?;
+                found.references = found.references.saturating_add(1);
+                let calendar = found.calendar;
+                let days = &mut self.organization_of(organization)?.days;
+                let fits = days.restore(number, book, date, is_closed, &calendar);
+                fits.then_some(())
+                    .ok_or(Misfit("the days of usage rows are not in order"))
+            }
+            Entry::Usage {
+                organization,
+                day,
+                number,
+                row,
+            } => self
+                .organization_of(organization)?
+                .restore_row(day, number, row),
+            _ => Ok(()),
         }
     }
 
@@ -256,6 +305,9 @@ impl Shard {
         let book = self.book_of(place.organization, place.book)?;
         let user = book.users.get(place.user);
         let has_cell = user.is_some_and(|user| user.cell(place.environment).is_some());
+        if place.label >= book.labels.next() {
+            return Err(Misfit("a remembered request has no such label"));
+        }
         if !has_cell {
             return Err(Misfit("a remembered request counts in no cell"));
         }
@@ -288,10 +340,16 @@ impl Shard {
         for organization in &mut self.organizations {
             organization.trials.slab().find_free();
             organization.books.iter_mut().for_each(Book::restored);
-            self.shared
-                .stats
-                .cells
-                .fetch_add(cells(organization), Ordering::Relaxed);
+            let stats = &self.shared.stats;
+            shift(&stats.cells, 0, cells(organization));
+            shift(&stats.notices_waiting, 0, organization.notices.len() as u64);
+            for book in &organization.books {
+                shift(&stats.labels, 0, book.labels.len() as u64);
+            }
+            for day in organization.days.iter() {
+                shift(&stats.usage_rows, 0, day.len().into());
+                shift(&stats.days_to_file, 0, day.is_closed.into());
+            }
             let due = due(organization);
             if due < Timestamp::MAX {
                 self.calendar.insert((due, organization.id.index));
@@ -302,6 +360,22 @@ impl Shard {
 }
 
 impl Organization {
+    fn restore_row(&mut self, day: u32, number: u32, row: &UsageRow) -> Result<(), Misfit> {
+        let book = self.days.get(day).and_then(|day| self.book(day.book));
+        let book = book.ok_or(Misfit("a usage row is of no day"))?;
+        let user = book.users.get(row.user);
+        if user.is_none_or(|user| user.cell(row.environment).is_none()) {
+            return Err(Misfit("a usage row counts in no cell"));
+        }
+        if row.label >= book.labels.next() {
+            return Err(Misfit("a usage row has no such label"));
+        }
+        let day = self.days.kept_mut(day);
+        let fits = day.is_some_and(|day| day.restore(number, *row));
+        fits.then_some(())
+            .ok_or(Misfit("the usage rows of a day are not in order"))
+    }
+
     fn restore_trial(&mut self, number: u32, user: &str, periods: &[Period]) -> Result<(), Misfit> {
         if self.trials.find(user).is_some() {
             return Err(Misfit("a user has two trials"));

@@ -187,6 +187,10 @@ impl Desk<'_> {
             self.now.wall,
         );
         let (committed, late, at) = (amount, row.state == State::Expired, self.now.steady);
+        let label = match amount {
+            0 => None,
+            _ => Some(self.row_label(&place)).filter(|label| *label != place.label),
+        };
         let settled = Settled {
             slot,
             committed,
@@ -194,7 +198,7 @@ impl Desk<'_> {
             late,
             at,
             share,
-            label: None,
+            label,
         };
         self.shard.happen(Fact::Committed(settled));
         self.cross(&place);

@@ -22,6 +22,7 @@ use super::gauges::Stats;
 use super::holds::Holds;
 use super::organization::Organization;
 use super::recorder::{Receipt, Recorder};
+use super::usage::Day;
 
 /// Settled requests are remembered this long, or until there are too many.
 pub const REMEMBERED: Duration = Duration::from_secs(15 * 60);
@@ -42,6 +43,19 @@ pub(super) struct Shared {
     pub(super) organizations: DashMap<Box<str>, OrganizationId, DefaultHashBuilder>,
 }
 
+/// What is only there to be dropped.
+#[derive(Debug)]
+#[expect(
+    dead_code,
+    reason = "it is kept for its destructor, which runs without the lock"
+)]
+pub(super) enum Finished {
+    /// A closed book.
+    Book(Box<Book>),
+    /// A day that stands in a file.
+    Day(Box<Day>),
+}
+
 /// What one lock guards.
 pub(super) struct Shard {
     pub(super) number: u8,
@@ -59,8 +73,8 @@ pub(super) struct Shard {
     pub(super) horizon: Timestamp,
     /// The facts of the operation at hand.
     pub(super) facts: Vec<Fact>,
-    /// Closed books that nothing refers to: dropped after the lock is released, for there may be a million cells in them.
-    pub(super) finished: Vec<Book>,
+    /// What nothing refers to: dropped after the lock is released, for there may be a million cells or rows in it.
+    pub(super) finished: Vec<Finished>,
 }
 
 impl Shard {

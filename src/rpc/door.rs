@@ -18,7 +18,14 @@ use crate::world::vitals::{Phase, Vitals};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Deadline(i64);
 
-/// The door of one data plane.
+impl Deadline {
+    /// Whether it has passed.
+    pub(super) fn is_over(self, clock: &dyn Clock) -> bool {
+        clock.read().steady_ns >= self.0
+    }
+}
+
+/// The door of one listener.
 #[derive(Clone)]
 pub(super) struct Door {
     vitals: Arc<Vitals>,
@@ -74,9 +81,7 @@ impl Door {
     /// Whether there is time left, now that the message has arrived.
     pub(super) fn in_time(&self, deadline: Option<&Deadline>) -> Result<(), Status> {
         match deadline {
-            Some(&Deadline(until)) if self.clock.read().steady_ns >= until => {
-                Err(status::too_late())
-            }
+            Some(deadline) if deadline.is_over(&*self.clock) => Err(status::too_late()),
             _ => Ok(()),
         }
     }

@@ -25,7 +25,7 @@ impl<A> Answered<A> {
         }
     }
 
-    fn after(receipt: Receipt, answer: A) -> Self {
+    pub(super) fn after(receipt: Receipt, answer: A) -> Self {
         Self { answer, receipt }
     }
 

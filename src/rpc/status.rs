@@ -6,21 +6,65 @@ use chrono::SecondsFormat;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
+use crate::domain::plan::edit::EditError;
+use crate::domain::plan::{Entry, Part};
 use crate::engine::answer::{Denial, EngineError};
+use crate::notify::NotifyError;
+use crate::rpc::access::Stranger;
 use crate::rpc::{pb, sentence};
+use crate::storage::UsageError;
 
 /// The domain of every `google.rpc.ErrorInfo` of this service.
 pub const DOMAIN: &str = "quotad";
 
 /// What became of an order that was not granted.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Refusal {
     /// Refused by the rules.
     Denied(Box<Denial>),
     /// Could not be done.
     Failed(EngineError),
+    /// A field is wrong: its path, and what to do.
+    BadField {
+        /// The path.
+        field: String,
+        /// What is wrong, and what to do.
+        problem: String,
+    },
+    /// A change of the plan cannot be made.
+    Edit(EditError),
+    /// A file of usage cannot be read.
+    Unreadable(String),
+    /// The log of events cannot answer.
+    Notify(NotifyError),
+    /// `ABORTED`: the plan is not the one that the change was based on.
+    StalePlan {
+        /// The etag of the plan now.
+        found: String,
+    },
     /// A defect: the request ended in a panic. What it had booked until then stays booked.
     Broken,
+}
+
+impl From<UsageError> for Refusal {
+    fn from(error: UsageError) -> Self {
+        match error {
+            UsageError::Engine(error) => Self::Failed(error),
+            UsageError::File(error) => Self::Unreadable(error.to_string()),
+        }
+    }
+}
+
+impl From<NotifyError> for Refusal {
+    fn from(error: NotifyError) -> Self {
+        Self::Notify(error)
+    }
+}
+
+impl From<EditError> for Refusal {
+    fn from(error: EditError) -> Self {
+        Self::Edit(error)
+    }
 }
 
 impl From<EngineError> for Refusal {
@@ -34,6 +78,17 @@ pub fn status(refusal: &Refusal) -> Status {
     match refusal {
         Refusal::Denied(denial) => denied(denial),
         Refusal::Failed(error) => failed(error),
+        Refusal::BadField { field, problem } => invalid(field, problem),
+        Refusal::Edit(error) => edited(error),
+        Refusal::Unreadable(problem) => Status::internal(problem),
+        Refusal::Notify(error) => Status::new(log_code(error), error.to_string()),
+        Refusal::StalePlan { found } => stale(
+            "plan",
+            found,
+            format!(
+                "the plan has changed: its etag is {found}; read it again, and try again if the change is still right"
+            ),
+        ),
         Refusal::Broken => Status::internal(BROKEN),
     }
 }
@@ -52,11 +107,15 @@ pub fn outcome(refusal: &Refusal, path: impl FnOnce() -> String) -> pb::outcome:
             message: error.to_string(),
             field: String::new(),
         },
-        Refusal::Broken => pb::Failure {
-            code: Code::Internal.into(),
-            message: BROKEN.to_owned(),
-            field: String::new(),
-        },
+        // The rest comes from administrators' calls only, which are never part of a batch.
+        other => {
+            let status = status(other);
+            pb::Failure {
+                code: status.code().into(),
+                message: status.message().to_owned(),
+                field: String::new(),
+            }
+        }
     };
     pb::outcome::Result::Failure(failure)
 }
@@ -96,6 +155,13 @@ pub fn too_late() -> Status {
 pub fn out_of_time() -> Status {
     Status::deadline_exceeded(
         "the deadline passed before the answer could leave; send the same request with the same id to hear what became of it",
+    )
+}
+
+/// A reader of a stream takes nothing.
+pub fn too_slow() -> Status {
+    Status::resource_exhausted(
+        "nothing was taken for a minute, so this stream ends; ask again from the last one that was taken",
     )
 }
 
@@ -159,6 +225,94 @@ fn failed(error: &EngineError) -> Status {
         EngineError::Unrecorded => return Status::new(code(error), message),
     };
     Status::with_error_details(code(error), message, details)
+}
+
+fn log_code(error: &NotifyError) -> Code {
+    match error {
+        NotifyError::UnknownEvent(_) | NotifyError::UnknownSink(_) => Code::NotFound,
+        NotifyError::Ended => Code::Unavailable,
+        NotifyError::Read { .. } => Code::Internal,
+    }
+}
+
+fn edited(error: &EditError) -> Status {
+    let message = error.to_string();
+    let mut details = ErrorDetails::new();
+    let code = match error {
+        EditError::Owned(entries) => {
+            for entry in entries.iter().take(VIOLATIONS_MAX) {
+                details.add_precondition_failure_violation(
+                    "OWNED_BY_PLAN_FILE",
+                    entry.to_string(),
+                    "change it in the plan file, or take it out of the file first",
+                );
+            }
+            Code::FailedPrecondition
+        }
+        EditError::NotFound(entry) => {
+            let kind = resource(entry);
+            details.set_resource_info(kind, entry.to_string(), "", message.as_str());
+            Code::NotFound
+        }
+        EditError::Stale { entry, found, .. } => return stale(&entry.to_string(), found, message),
+        EditError::Invalid(errors) => {
+            for error in errors.iter().take(VIOLATIONS_MAX) {
+                details.add_bad_request_violation(error.path.as_str(), error.problem.as_str());
+            }
+            Code::InvalidArgument
+        }
+    };
+    Status::with_error_details(code, message, details)
+}
+
+fn stale(entry: &str, found: &str, message: String) -> Status {
+    let metadata = HashMap::from([
+        ("entry".to_owned(), entry.to_owned()),
+        ("etag".to_owned(), found.to_owned()),
+    ]);
+    let details = ErrorDetails::with_error_info("STALE_ETAG", DOMAIN, metadata);
+    Status::with_error_details(Code::Aborted, message, details)
+}
+
+/// Of a long list of violations so many are told of: trailers are bounded.
+const VIOLATIONS_MAX: usize = 10;
+
+fn resource(entry: &Entry) -> &'static str {
+    match entry {
+        Entry::Organization(_, Part::Itself | Part::Setting(_)) => "quotad.v1.Organization",
+        Entry::Organization(_, Part::Grants) => "quotad.v1.Grants",
+        Entry::Organization(_, Part::Environment(_)) => "quotad.v1.Allocation",
+        Entry::Organization(_, Part::User(_)) => "quotad.v1.Limit",
+        Entry::Rate(_) => "quotad.v1.Rate",
+        Entry::AddOnCredits | Entry::License(_) => "quotad.v1.Catalogue",
+    }
+}
+
+/// A caller who may not do what the call does.
+pub fn stranger(stranger: &Stranger) -> Status {
+    let code = match stranger {
+        Stranger::NoToken | Stranger::WrongToken | Stranger::NoTokens => Code::Unauthenticated,
+        Stranger::RoleTooLow { .. } => Code::PermissionDenied,
+    };
+    Status::new(code, stranger.to_string())
+}
+
+/// As HTTP says it.
+pub fn http(status: &Status) -> http::StatusCode {
+    use http::StatusCode;
+    match status.code() {
+        Code::Ok => StatusCode::OK,
+        Code::InvalidArgument | Code::OutOfRange => StatusCode::BAD_REQUEST,
+        Code::Unauthenticated => StatusCode::UNAUTHORIZED,
+        Code::PermissionDenied => StatusCode::FORBIDDEN,
+        Code::NotFound => StatusCode::NOT_FOUND,
+        Code::FailedPrecondition | Code::Aborted | Code::AlreadyExists => StatusCode::CONFLICT,
+        Code::ResourceExhausted => StatusCode::TOO_MANY_REQUESTS,
+        Code::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
+        Code::Unimplemented => StatusCode::NOT_IMPLEMENTED,
+        Code::Unavailable | Code::Cancelled => StatusCode::SERVICE_UNAVAILABLE,
+        Code::Unknown | Code::Internal | Code::DataLoss => StatusCode::INTERNAL_SERVER_ERROR,
+    }
 }
 
 fn code(error: &EngineError) -> Code {

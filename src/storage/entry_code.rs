@@ -38,6 +38,8 @@ const PLAN: u8 = 1;
 const HELD: u8 = 1;
 /// Of a cell: a trial has paid or pays.
 const TRIAL: u8 = 2;
+/// Of a cell: something was booked in it.
+const BOOKED: u8 = 4;
 
 /// Why the entries of a block cannot be told.
 #[derive(Debug, thiserror::Error)]
@@ -204,14 +206,16 @@ fn put_cell(out: &mut Vec<u8>, cell: &Cell) {
         held,
         trial_used,
         trial_held,
+        is_booked,
     } = *cell;
     let flags = if held != 0 { HELD } else { 0 }
         | if trial_used != 0 || trial_held != 0 {
             TRIAL
         } else {
             0
-        };
-    put_number(out, u64::from(environment) << 2 | u64::from(flags));
+        }
+        | if is_booked { BOOKED } else { 0 };
+    put_number(out, u64::from(environment) << 3 | u64::from(flags));
     put_number(out, used);
     if flags & HELD != 0 {
         put_number(out, held);
@@ -404,11 +408,12 @@ fn plan(reader: &mut Reader<'_>) -> Result<Option<Arc<OrganizationPlan>>, Garble
 
 fn cell(reader: &mut Reader<'_>) -> Result<Cell, Garbled> {
     let first = reader.number()?;
-    let environment = u32::try_from(first >> 2);
+    let environment = u32::try_from(first >> 3);
     let environment = environment.map_err(|_| reader.garbled(Problem::Range("an environment")))?;
     let mut cell = Cell {
         environment,
         used: reader.number()?,
+        is_booked: first & u64::from(BOOKED) != 0,
         ..Cell::default()
     };
     if first & u64::from(HELD) != 0 {

@@ -30,6 +30,9 @@ pub trait Disk: Send + Sync {
     /// has it mapped keeps what it was.
     fn create(&self, name: &str) -> io::Result<Box<dyn Output>>;
 
+    /// Opens a file to write at its end; makes an empty one if there is none.
+    fn append(&self, name: &str) -> io::Result<Box<dyn Output>>;
+
     /// Makes a file of so many zero bytes that take their place on the disk already (so that no store can find it full), and
     /// syncs it. One that could not be completed is removed. A name that is taken is `AlreadyExists`.
     fn allocate(&self, name: &str, bytes: u64) -> io::Result<()>;
@@ -47,7 +50,7 @@ pub trait Disk: Send + Sync {
     fn sync_directory(&self) -> io::Result<()>;
 }
 
-/// A file that is written from its beginning to its end.
+/// A file that is written on.
 pub trait Output: io::Write + Send {
     /// Makes everything that was written safe.
     fn sync(&mut self) -> io::Result<()>;

@@ -30,6 +30,14 @@ pub enum Fault {
     SkipReplay,
     /// `torn-copy`: a copy of the books shows rows as they are when their turn comes, not as they were at its beginning.
     TornCopy,
+    /// `cursor-first`: a sink's cursor moves on before the event is delivered.
+    CursorFirst,
+    /// `tell-early`: notices are taken off the books before the log of events is synced.
+    TellEarly,
+    /// `forget-events`: the log does not recognize events that it has.
+    ForgetEvents,
+    /// `lose-row`: a commit makes no usage row.
+    LoseRow,
 }
 
 /// Whether this fault was asked for.
@@ -59,6 +67,10 @@ pub fn is(fault: Fault) -> bool {
         Fault::AcknowledgeEarly => "acknowledge-early",
         Fault::SkipReplay => "skip-replay",
         Fault::TornCopy => "torn-copy",
+        Fault::CursorFirst => "cursor-first",
+        Fault::TellEarly => "tell-early",
+        Fault::ForgetEvents => "forget-events",
+        Fault::LoseRow => "lose-row",
     };
     chosen.as_deref() == Some(name)
 }

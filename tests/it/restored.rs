@@ -326,6 +326,7 @@ fn entries_that_do_not_fit_are_refused_without_a_panic_and_without_asking_for_al
         held: u64::MAX,
         trial_used: 0,
         trial_held: 0,
+        is_booked: false,
     }];
     static NOWHERE: [Cell; 1] = [Cell {
         environment: 77,
@@ -334,6 +335,7 @@ fn entries_that_do_not_fit_are_refused_without_a_panic_and_without_asking_for_al
         held: 0,
         trial_used: 0,
         trial_held: 0,
+        is_booked: false,
     }];
     type Bend<'a> = Box<dyn Fn(&Entry<'_>) -> Vec<Entry<'static>> + 'a>;
     // What follows the user's row of the copy.

@@ -1,6 +1,6 @@
 //! What a run has seen.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
@@ -31,8 +31,11 @@ pub struct Figures {
     pub credits_lost: u64,
     pub credits_doubled: u64,
     pub comparisons: u64,
-    /// Organization, account and percent of each threshold that was told, and how often.
-    thresholds: BTreeMap<(String, String, u64), u64>,
+    /// Organization, account and percent of each threshold that was told, and under which ids. A crash between telling and
+    /// noting it tells it again, with the same id.
+    thresholds: BTreeMap<(String, String, u64), BTreeSet<String>>,
+    /// How often any of them was told.
+    tellings: u64,
     /// Other warnings than those, and how often each was logged.
     warnings: BTreeMap<String, u64>,
     pub wrongs: Vec<String>,
@@ -66,20 +69,21 @@ impl Figures {
             let text = |key: &str| line[key].as_str().unwrap_or_default().to_owned();
             let percent = line["percent"].as_u64().unwrap_or_default();
             let mark = (text("organization"), text("account"), percent);
-            let count = self.thresholds.entry(mark).or_default();
-            *count += 1;
-            if *count > 1 {
-                self.wrongs.push(format!("told {count} times: {line}"));
+            let ids = self.thresholds.entry(mark).or_default();
+            self.tellings += 1;
+            ids.insert(text("id"));
+            if ids.len() > 1 {
+                self.wrongs.push(format!("told as two events: {line}"));
             }
         }
     }
 
     pub fn thresholds_told(&self) -> u64 {
-        self.thresholds.values().sum()
+        self.thresholds.len() as u64
     }
 
     fn thresholds_twice(&self) -> usize {
-        self.thresholds.values().filter(|&&count| count > 1).count()
+        self.thresholds.values().filter(|ids| ids.len() > 1).count()
     }
 
     /// What a run of any length must have met.
@@ -121,7 +125,7 @@ impl fmt::Display for Figures {
             f,
             "kill: {} kills ({} while starting, {} during a snapshot), {} terminations, {} plan changes, {} starts, \
              {} comparisons; {} bookings and {} holds acknowledged, {} late, {} denied ({} for want of room), {} asked again, \
-             {} in doubt resolved; credits lost {}, credits booked twice {}, holds lost {}, thresholds told {}, told twice {}; \
+             {} in doubt resolved; credits lost {}, credits booked twice {}, holds lost {}, thresholds told {} ({} times), told as two events {}; \
              recovery p50 {} p99 {} max {} ms; {} snapshots, {} segments; wrongs {}",
             self.kills,
             self.kills_while_starting,
@@ -141,6 +145,7 @@ impl fmt::Display for Figures {
             self.credits_doubled,
             counts.holds_lost,
             self.thresholds_told(),
+            self.tellings,
             self.thresholds_twice(),
             self.recovery_ms(50),
             self.recovery_ms(99),

@@ -5,6 +5,8 @@ use quotad::domain::cycle::{Calendar, CycleSpan};
 use quotad::domain::plan::{Catalogue, Grant, GrantKind, OrganizationPlan};
 use quotad::domain::time::Timestamp;
 
+use quotad::engine::answer::Notice;
+
 use super::{Cycle, Event, Fate, Organization, Reference, Settle, u};
 
 /// The grants that count at an instant.
@@ -180,7 +182,16 @@ impl Reference {
         let closing = &organization.current().books;
         let unused = (closing.entitlement() - closing.used() - closing.held()).max(0);
         let max = rollover_max(&closing.plan, &organization.calendar, at.just_before());
+        let rolled_over = unused.min(max);
+        let closed = Notice::CycleClosed {
+            cycle: closing.span,
+            used: u(closing.used()),
+            trial_used: closing.cells.values().map(|cell| cell.trial_used).sum(),
+            entitlement: u(closing.entitlement()),
+            rolled_over: u(rolled_over),
+        };
         let plan = closing.plan.clone();
+        organization.notices.push(closed);
         let calendar_changes = organization.calendar != plan.calendar;
         organization.calendar = plan.calendar;
         let span = CycleSpan {
@@ -188,7 +199,6 @@ impl Reference {
             end: plan.calendar.cycle_at(at).end,
         };
         let purchased = u(purchased(&plan, &catalogue, &plan.calendar, at));
-        let rolled_over = unused.min(max);
         let books = Books::new(plan, span, purchased, u(rolled_over));
         organization.cycles.push(Cycle {
             books,

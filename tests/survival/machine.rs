@@ -126,6 +126,7 @@ pub fn options(durability: Durability) -> Options {
         snapshot_interval: Duration::from_secs(3_600),
         fsync_interval: Duration::from_millis(100),
         journal_bytes_max: JOURNAL_BYTES_MAX,
+        retention: Duration::from_secs(395 * 86_400),
         drop_from: None,
     }
 }

@@ -24,6 +24,8 @@ pub const BOUNDS: Bounds = Bounds {
     cells: 10_000,
     holds: 10_000,
     settled: 40,
+    usage_rows: 100_000,
+    labels: 10_000,
 };
 
 /// One thing that happens.

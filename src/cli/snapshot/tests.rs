@@ -25,6 +25,7 @@ fn fill(folder: &Path) {
         snapshot_interval: Duration::from_secs(60),
         fsync_interval: Duration::from_millis(100),
         journal_bytes_max: 64 << 20,
+        retention: Duration::from_secs(395 * 86_400),
         drop_from: None,
     };
     let disk = Arc::new(RealDisk::open(folder).unwrap());

@@ -64,6 +64,7 @@ impl Kept {
             snapshot_interval: Duration::from_secs(60),
             fsync_interval: Duration::from_millis(100),
             journal_bytes_max: JOURNAL_BYTES_MAX,
+            retention: Duration::from_secs(395 * 86_400),
             drop_from: None,
         };
         let storage = Storage::new(Arc::new(disk), options, Arc::clone(clock) as _);
@@ -83,11 +84,17 @@ impl Kept {
     }
 
     /// Does what the threads of a sidecar do while requests go on.
-    pub(super) fn between_steps(&self) -> Result<(), KeepError> {
+    pub(super) fn between_steps(&self, engine: &Engine) -> Result<(), KeepError> {
         if let Some((storage, _)) = &self.running {
             storage.make_room()?;
+            storage.file_days(engine)?;
         }
         Ok(())
+    }
+
+    /// Where the books are kept, while the scenario's process runs.
+    pub(super) fn storage(&self) -> Option<&Storage> {
+        self.running.as_ref().map(|(storage, _)| storage)
     }
 
     /// Ends as a sidecar that is told to.

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::super::error::ConfigError;
-use super::super::scalar::{Address, Bytes, Durable, Mode, Small, Span};
+use super::super::scalar::{Address, Bytes, Durable, Mode, Small, Span, Truth};
 use super::super::variables::Variables;
 use super::super::yaml;
+use super::notifications::RawSink;
 
 /// A `quotad.yaml` that was read; [`Settings::resolve`] makes settings of it.
 #[derive(Debug)]
@@ -26,15 +27,24 @@ pub(super) struct RawSettings {
     pub(super) listen: Option<Address>,
     pub(super) socket: Option<RawSocket>,
     pub(super) probes: Option<RawProbes>,
+    pub(super) management: Option<RawManagement>,
     pub(super) plan: Option<PathBuf>,
     pub(super) data_dir: Option<PathBuf>,
     pub(super) durability: Option<Durable>,
     pub(super) snapshot_interval: Option<Span>,
     pub(super) fsync_interval: Option<Span>,
     pub(super) journal_bytes_max: Option<Bytes>,
+    pub(super) retention: Option<Span>,
     pub(super) drain_timeout: Option<Span>,
     pub(super) bounds: Option<RawBounds>,
     pub(super) threads: Option<Small>,
+    pub(super) notifications: Option<RawNotifications>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawNotifications {
+    pub(super) sinks: Option<Vec<RawSink>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -52,22 +62,35 @@ pub(super) struct RawProbes {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
+pub(super) struct RawManagement {
+    pub(super) listen: Option<Address>,
+    pub(super) tokens_file: Option<PathBuf>,
+    pub(super) open: Option<Truth>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct RawBounds {
     pub(super) cells: Option<Small>,
     pub(super) holds: Option<Small>,
     pub(super) settled: Option<Small>,
+    pub(super) usage_rows: Option<Small>,
+    pub(super) labels: Option<Small>,
 }
 
 /// Keys of the design that belong to parts which this version does not have.
 fn not_yet(key: &str) -> Option<&'static str> {
     match key {
         "drop_from" => Some("it is the flag --drop-from, for one start only"),
-        "retention" => Some("it belongs to the log of events, which does not exist yet"),
-        "management" => Some("it belongs to the administration service, which does not exist yet"),
-        "notifications" => Some("notifications are not delivered yet"),
         "ledger" => Some("it belongs to the shared ledger, which does not exist yet"),
         _ => None,
     }
+}
+
+/// Whether a line may hold a secret, or its key spelled wrongly: then errors do not show it.
+fn may_hold_secret(line: &str) -> bool {
+    let keys = ["secr", "pass", "webhook", "email", "url", "smtp", "whsec_"];
+    keys.iter().any(|key| line.contains(key))
 }
 
 impl SettingsFile {
@@ -102,7 +125,8 @@ impl SettingsFile {
     /// As [`Self::load`].
     pub fn parse(text: &str, path: &Path, variables: &Variables) -> Result<Self, ConfigError> {
         let name = path.display().to_string();
-        let raw = yaml::read(text, &name, variables, not_yet)?;
+        let read = yaml::read(text, &name, variables, not_yet);
+        let raw = read.map_err(|error| error.without_lines(may_hold_secret))?;
         let folder = path.parent().map(Path::to_owned).unwrap_or_default();
         Ok(Self {
             name,

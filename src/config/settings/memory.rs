@@ -16,6 +16,10 @@ const CELL_BYTES: u64 = 300;
 const HOLD_BYTES: u64 = 250;
 /// One settled id that is remembered: goal 64 bytes.
 const SETTLED_BYTES: u64 = 100;
+/// One usage row with its place in the index of its day.
+const USAGE_ROW_BYTES: u64 = 64;
+/// One label with its names and its place in the index of its book.
+const LABEL_BYTES: u64 = 250;
 /// Everything else: the program, connections, the plan.
 const BASE_BYTES: u64 = 48 * 1024 * 1024;
 /// So much of the limit may be planned for.
@@ -26,9 +30,10 @@ const UNLIMITED_V1: u64 = 1 << 60;
 /// The bounds need more memory than the container has.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "bounds of {} cells, {} holds and {} settled ids need up to {needed_mib} MiB, more than {SHARE_PERCENT} % of the memory \
-     limit of {limit_mib} MiB; {}",
-    grouped(asked.cells as u64), grouped(asked.holds as u64), grouped(asked.settled as u64), advice(fitting)
+    "bounds of {} cells, {} holds, {} settled ids, {} usage rows and {} labels need up to {needed_mib} MiB, more than \
+     {SHARE_PERCENT} % of the memory limit of {limit_mib} MiB; {}",
+    grouped(asked.cells as u64), grouped(asked.holds as u64), grouped(asked.settled as u64),
+    grouped(asked.usage_rows as u64), grouped(asked.labels as u64), advice(fitting)
 )]
 pub struct MemoryRefused {
     asked: Bounds,
@@ -44,9 +49,12 @@ fn advice(fitting: &Option<Bounds>) -> String {
             cells,
             holds,
             settled,
+            usage_rows,
+            labels,
         }) => {
             format!(
-                "raise the limit, or write bounds: {{cells: {cells}, holds: {holds}, settled: {settled}}}, which fit"
+                "raise the limit, or write bounds: {{cells: {cells}, holds: {holds}, settled: {settled}, \
+                 usage_rows: {usage_rows}, labels: {labels}}}, which fit"
             )
         }
         None => format!(
@@ -76,9 +84,22 @@ pub fn fits_memory(bounds: Bounds, limit: Option<u64>) -> Result<(), MemoryRefus
             cells: part(bounds.cells),
             holds: part(bounds.holds),
             settled: part(bounds.settled),
+            usage_rows: part(bounds.usage_rows),
+            labels: part(bounds.labels),
         }
     });
-    let fitting = fitting.filter(|it| it.cells > 0 && it.holds > 0 && it.settled > 0);
+    let fitting = fitting.filter(|it| {
+        let Bounds {
+            cells,
+            holds,
+            settled,
+            usage_rows,
+            labels,
+        } = *it;
+        [cells, holds, settled, usage_rows, labels]
+            .iter()
+            .all(|&bound| bound > 0)
+    });
     let mib = |bytes: u64| bytes / 1024 / 1024;
     Err(MemoryRefused {
         asked: bounds,
@@ -93,6 +114,8 @@ fn bytes(bounds: Bounds) -> u64 {
         (bounds.cells, CELL_BYTES),
         (bounds.holds, HOLD_BYTES),
         (bounds.settled, SETTLED_BYTES),
+        (bounds.usage_rows, USAGE_ROW_BYTES),
+        (bounds.labels, LABEL_BYTES),
     ]
     .into_iter()
     .fold(0, |sum, (count, size)| {
@@ -149,6 +172,8 @@ mod tests {
             cells: 1_000_000,
             holds: 1_000_000,
             settled: 1_000_000,
+            usage_rows: 1_000_000,
+            labels: 100_000,
         }
     }
 
@@ -162,9 +187,9 @@ mod tests {
                 .as_ref()
                 .map(ToString::to_string)
                 .unwrap_or_default(),
-            "bounds of 1,000,000 cells, 1,000,000 holds and 1,000,000 settled ids need up to 667 MiB, more than 80 % of the \
-             memory limit of 256 MiB; raise the limit, or write bounds: {cells: 250000, holds: 250000, settled: 250000}, \
-             which fit"
+            "bounds of 1,000,000 cells, 1,000,000 holds, 1,000,000 settled ids, 1,000,000 usage rows and 100,000 labels need \
+             up to 752 MiB, more than 80 % of the memory limit of 256 MiB; raise the limit, or write bounds: {cells: 220000, \
+             holds: 220000, settled: 220000, usage_rows: 220000, labels: 22000}, which fit"
         );
         let fitting = refused.and_then(|it| it.fitting);
         assert_eq!(

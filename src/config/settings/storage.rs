@@ -22,6 +22,12 @@ pub const JOURNAL_BYTES_MAX_DEFAULT: u64 = 256 << 20;
 pub const JOURNAL_BYTES_MAX_LEAST: u64 = 4 << 20;
 /// The most that it may be allowed: 1 TiB. Recovery reads all of it.
 const JOURNAL_BYTES_MAX_MOST: u64 = 1 << 40;
+/// How long closed days of usage rows are kept by default: 395 days, so that each month can be held against the year before.
+pub const RETENTION_DEFAULT: Duration = Duration::from_secs(395 * 86_400);
+/// Reports of the present cycle and the one before need a while.
+const RETENTION_LEAST: Duration = Duration::from_secs(86_400);
+/// A hundred years.
+const RETENTION_MOST: Duration = Duration::from_secs(36_525 * 86_400);
 /// Snapshots more often than this would do nothing else.
 const SNAPSHOT_INTERVAL_LEAST: Duration = Duration::from_secs(1);
 /// Longer would only make restarts slower.
@@ -50,6 +56,7 @@ pub(super) fn options(given: &mut Overrides, raw: &RawSettings) -> Result<Option
     let snapshots = read::<Span>("snapshot-interval", given.snapshot_interval.take())?;
     let syncs = read::<Span>("fsync-interval", given.fsync_interval.take())?;
     let bytes = read::<Bytes>("journal-bytes-max", given.journal_bytes_max.take())?;
+    let retention = read::<Span>("retention", given.retention.take())?;
     let drop_from = given.drop_from.take().map(Whole::try_from).transpose();
     Ok(Options {
         durability: durability
@@ -64,6 +71,9 @@ pub(super) fn options(given: &mut Overrides, raw: &RawSettings) -> Result<Option
         journal_bytes_max: bytes
             .or(raw.journal_bytes_max)
             .map_or(JOURNAL_BYTES_MAX_DEFAULT, |it| it.0),
+        retention: retention
+            .or(raw.retention)
+            .map_or(RETENTION_DEFAULT, |it| it.0),
         drop_from: drop_from
             .map_err(|problem| ConfigError::of_file("--drop-from", problem))?
             .map(|it| it.0),
@@ -97,6 +107,10 @@ pub(super) fn check(data_dir: &Path, options: &Options) -> Result<(), (&'static 
             "journal_bytes_max",
             "out of range; choose 4MiB to 1024GiB".to_owned(),
         ));
+    }
+    let range = RETENTION_LEAST..=RETENTION_MOST;
+    if !range.contains(&options.retention) {
+        return Err(("retention", "out of range; choose 1d to 36525d".to_owned()));
     }
     Ok(())
 }

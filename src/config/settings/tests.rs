@@ -31,6 +31,11 @@ fn without_a_file_the_defaults_hold() {
             listen: "127.0.0.1:7450".parse().ok(),
             socket: None,
             probes_listen: "127.0.0.1:7452".parse().ok(),
+            management: Management {
+                listen: "127.0.0.1:7451".parse().ok(),
+                tokens_file: None,
+                open: false,
+            },
             plan: None,
             data_dir: "quotad-data".into(),
             storage: Options {
@@ -38,15 +43,22 @@ fn without_a_file_the_defaults_hold() {
                 snapshot_interval: Duration::from_secs(60),
                 fsync_interval: Duration::from_millis(100),
                 journal_bytes_max: 256 * 1024 * 1024,
+                retention: Duration::from_secs(395 * 86_400),
                 drop_from: None,
             },
             drain_timeout: Duration::from_secs(5),
             bounds: Bounds {
                 cells: 1_000_000,
                 holds: 1_000_000,
-                settled: 1_000_000
+                settled: 1_000_000,
+                usage_rows: 1_000_000,
+                labels: 100_000,
             },
             threads: None,
+            sinks: vec![Sink {
+                name: "log".into(),
+                target: crate::notify::Target::Log,
+            }],
         }
     );
 }
@@ -63,8 +75,9 @@ durability: memory
 snapshot_interval: 5m
 fsync_interval: 1s
 journal_bytes_max: 8MiB
+retention: 30d
 drain_timeout: 2s
-bounds: {cells: 10, holds: 20}
+bounds: {cells: 10, holds: 20, usage_rows: 7}
 threads: 3
 ";
     let settings = resolve(text, Overrides::default()).unwrap();
@@ -82,7 +95,9 @@ threads: 3
         Bounds {
             cells: 10,
             holds: 20,
-            settled: 1_000_000
+            settled: 1_000_000,
+            usage_rows: 7,
+            labels: 100_000,
         }
     );
     assert_eq!(settings.threads, Some(3));
@@ -92,6 +107,7 @@ threads: 3
         snapshot_interval: Duration::from_secs(300),
         fsync_interval: Duration::from_secs(1),
         journal_bytes_max: 8 * 1024 * 1024,
+        retention: Duration::from_secs(30 * 86_400),
         drop_from: None,
     };
     assert_eq!(settings.storage, from_file);
@@ -108,6 +124,8 @@ threads: 3
         fsync_interval: Some("5ms".to_owned()),
         journal_bytes_max: Some("1GiB".to_owned()),
         drop_from: Some("4711".to_owned()),
+        retention: Some("400d".to_owned()),
+        bounds_labels: Some("9".to_owned()),
         ..Overrides::default()
     };
     let settings = resolve(text, overrides).unwrap();
@@ -122,12 +140,14 @@ threads: 3
     assert_eq!(settings.plan, Some("p.yaml".into()));
     assert_eq!(settings.drain_timeout, Duration::from_secs(60));
     assert_eq!(settings.bounds.cells, 5);
+    assert_eq!(settings.bounds.labels, 9);
     assert_eq!(settings.data_dir, Path::new("here"));
     let from_flags = Options {
         durability: Durability::Power,
         snapshot_interval: Duration::from_secs(3_600),
         fsync_interval: Duration::from_millis(5),
         journal_bytes_max: 1024 * 1024 * 1024,
+        retention: Duration::from_secs(400 * 86_400),
         drop_from: Some(4_711),
     };
     assert_eq!(settings.storage, from_flags);
@@ -143,13 +163,12 @@ fn what_the_file_may_not_say() {
         (
             "listn: 127.0.0.1:1",
             "/etc/quotad/quotad.yaml:1:1: the key `listn` is not known here; did you mean `listen`? \
-             Known: listen, socket, probes, plan, data_dir, durability, snapshot_interval, fsync_interval, \
-             journal_bytes_max, drain_timeout, bounds, threads",
+             Known: listen, socket, probes, management, plan, data_dir, durability, snapshot_interval, fsync_interval, \
+              journal_bytes_max, retention, drain_timeout, bounds, threads, notifications",
         ),
         (
-            "plan: p.yaml\nretention: 30d",
-            "/etc/quotad/quotad.yaml:2:1: the key `retention` is not known in this version: \
-             it belongs to the log of events, which does not exist yet; remove it",
+            "plan: p.yaml\nretention: 1h",
+            "/etc/quotad/quotad.yaml:2:12: retention: out of range; choose 1d to 36525d",
         ),
         (
             "durability: disk",
@@ -245,4 +264,59 @@ fn what_is_dropped_is_said_by_a_flag_that_is_named() {
         first_line(Settings::resolve(None, overrides)),
         "--drop-from: \"all\" is no whole number; write digits only, such as 1000"
     );
+}
+
+#[test]
+fn management_is_told_apart_from_the_other_listeners_and_by_whom() {
+    let text = "management: {listen: 10.0.0.1:7451, tokens_file: tokens.yaml}\n";
+    let management = resolve(text, Overrides::default()).unwrap().management;
+    assert_eq!(management.listen, "10.0.0.1:7451".parse().ok());
+    assert_eq!(
+        management.tokens_file,
+        Some("/etc/quotad/tokens.yaml".into())
+    );
+    let given = Overrides {
+        management_listen: Some("none".to_owned()),
+        management_tokens_file: Some("here.yaml".to_owned()),
+        ..Overrides::default()
+    };
+    let management = resolve(text, given).unwrap().management;
+    assert_eq!((management.listen, management.open), (None, false));
+    assert_eq!(management.tokens_file, Some("here.yaml".into()));
+    let given = Overrides {
+        management_open: Some("true".to_owned()),
+        ..Overrides::default()
+    };
+    assert!(Settings::resolve(None, given).unwrap().management.open);
+    for (text, expected) in [
+        (
+            "management: {listen: 0.0.0.0:7451}",
+            "/etc/quotad/quotad.yaml:1:14: management.listen: 0.0.0.0:7451 is no loopback address and there are no tokens",
+        ),
+        (
+            "management: {listen: \"[::]:7451\", open: true}",
+            "/etc/quotad/quotad.yaml:1:36: management.open: everybody who reaches [::]:7451 could change everything",
+        ),
+        (
+            "management: {tokens_file: t.yaml, open: true}",
+            "/etc/quotad/quotad.yaml:1:35: management.open: with tokens, whoever has none may do nothing",
+        ),
+        (
+            "management: {listen: 127.0.0.1:7452}",
+            "/etc/quotad/quotad.yaml:1:14: management.listen: the probes listen there too",
+        ),
+        (
+            "management: {listen: 127.0.0.1:7450}",
+            "/etc/quotad/quotad.yaml:1:14: management.listen: the data plane listens there too",
+        ),
+    ] {
+        let shown = first_line(resolve(text, Overrides::default()));
+        assert!(shown.starts_with(expected), "{shown}");
+    }
+    for text in [
+        "management: {listen: \"[::1]:7451\", open: true}",
+        "management: {listen: 127.9.9.9:7451}",
+    ] {
+        resolve(text, Overrides::default()).unwrap();
+    }
 }

@@ -84,7 +84,7 @@ pub fn answered_denial(denial: &Denial) -> pb::Denial {
         requested: denial.requested,
         reset_time: Some(answered_time(denial.reset)),
         days_until_reset: denial.days_until_reset,
-        state: state(denial.state).into(),
+        state: answered_state(denial.state).into(),
         message: sentence::denial(denial),
     }
 }
@@ -104,7 +104,7 @@ pub fn answered_balance(balance: Balance) -> pb::Balance {
         available: balance.available,
         percent: balance.percent,
         base_percent: balance.base_percent,
-        state: state(balance.state).into(),
+        state: answered_state(balance.state).into(),
         entitlement: balance.entitlement,
         entitlement_sources: Some(sources(&balance.sources)),
         purchased: balance.sources.purchased(),
@@ -138,7 +138,7 @@ fn reservation(answer: &Reserved) -> pb::Reservation {
 
 fn standing(standing: &Standing) -> pb::Standing {
     pb::Standing {
-        state: state(standing.state).into(),
+        state: answered_state(standing.state).into(),
         used: standing.used,
         held: standing.held,
         limit: standing.limit,
@@ -157,7 +157,8 @@ fn sources(sources: &Sources) -> pb::EntitlementSources {
     }
 }
 
-fn state(state: State) -> pb::State {
+/// How an account stands, in one word.
+pub fn answered_state(state: State) -> pb::State {
     match state {
         State::Ok => pb::State::Ok,
         State::Warning => pb::State::Warning,
@@ -217,7 +218,7 @@ mod tests {
             State::Blocked,
         ] {
             assert_eq!(
-                state(domain).as_str_name(),
+                answered_state(domain).as_str_name(),
                 format!("STATE_{}", domain.as_str())
             );
         }

@@ -196,7 +196,7 @@ fn book() -> impl Strategy<Value = Book> {
 
 fn cell() -> impl Strategy<Value = Cell> {
     let numbers = [number(), number(), number(), number()];
-    (small(), numbers).prop_map(|(environment, numbers)| {
+    (small(), numbers, any::<bool>()).prop_map(|(environment, numbers, is_booked)| {
         let [used, held, trial_used, trial_held] = numbers;
         Cell {
             environment,
@@ -205,6 +205,7 @@ fn cell() -> impl Strategy<Value = Cell> {
             held,
             trial_used,
             trial_held,
+            is_booked,
         }
     })
 }

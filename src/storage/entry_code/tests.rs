@@ -154,7 +154,7 @@ fn the_bytes_of_an_entry_stay_as_they_are() {
     let hex: String = bytes.iter().map(|it| format!("{it:02x}")).collect();
     assert_eq!(
         hex,
-        "083f640cbf843d00010dc0843d8827\
+        "083f640cbf843d000119c0843d8827\
          0a003fbf843d807d01640c03bf843d00ffffffffffffffff882780c0cbacf6228827008080808040ffff96d9ec45"
     );
 }

@@ -102,6 +102,18 @@ impl Disk for RealDisk {
         ))))
     }
 
+    fn append(&self, name: &str) -> io::Result<Box<dyn Output>> {
+        let file = OpenOptions::new()
+            .append(true)
+            .create(true)
+            .mode(0o600)
+            .open(self.path(name)?)?;
+        Ok(Box::new(Written(BufWriter::with_capacity(
+            BUFFER_BYTES,
+            file,
+        ))))
+    }
+
     fn allocate(&self, name: &str, bytes: u64) -> io::Result<()> {
         let path = self.path(name)?;
         let file = Self::make(&path)?;

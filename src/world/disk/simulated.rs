@@ -156,6 +156,14 @@ impl Disk for SimulatedDisk {
         }))
     }
 
+    fn append(&self, name: &str) -> io::Result<Box<dyn Output>> {
+        let file = self.state.lock().open_or_create(flat(name)?)?;
+        Ok(Box::new(Open {
+            state: Arc::clone(&self.state),
+            file,
+        }))
+    }
+
     fn allocate(&self, name: &str, bytes: u64) -> io::Result<()> {
         self.state.lock().allocate(flat(name)?, bytes)
     }

@@ -23,6 +23,7 @@ fn options() -> Options {
         snapshot_interval: Duration::from_secs(60),
         fsync_interval: Duration::from_millis(100),
         journal_bytes_max: 1 << 20,
+        retention: Duration::from_secs(395 * 86_400),
         drop_from: None,
     }
 }

@@ -68,6 +68,15 @@ impl State {
         Ok(self.give(name, File::default()))
     }
 
+    /// A file as it is, or a new one. Opening one that is there is no step: it changes nothing.
+    pub(super) fn open_or_create(&mut self, name: &str) -> io::Result<FileId> {
+        self.faults.running()?;
+        match self.names.get(name) {
+            Some(file) => Ok(*file),
+            None => self.create(name),
+        }
+    }
+
     pub(super) fn allocate(&mut self, name: &str, bytes: u64) -> io::Result<()> {
         if self.names.contains_key(name) {
             let problem = format!("a file {name} exists");

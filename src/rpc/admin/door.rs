@@ -1,0 +1,92 @@
+//! The door of the management listener: how far this process has come, who calls, and whether that one may.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use http::{Request, Response};
+use tonic::body::Body;
+use tonic::server::NamedService;
+use tonic::service::Routes;
+use tower::Service;
+
+use crate::rpc::access::{Access, Role};
+use crate::rpc::door::{Door, Timed};
+use crate::rpc::pb;
+use crate::rpc::pb::admin_service_server::AdminServiceServer;
+use crate::rpc::{health, status};
+
+use super::{Admin, REQUEST_BYTES_MAX, role};
+
+type Answering = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+/// `AdminService`, health and reflection, for the runtime of this service.
+pub fn routes(admin: Admin) -> Routes {
+    let reflected = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(pb::DESCRIPTORS)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
+    let parts = Arc::clone(&admin.parts);
+    let guarded = Guarded {
+        door: Door::new(Arc::clone(&parts.vitals), Arc::clone(&parts.clock)),
+        access: Arc::clone(&parts.access),
+        service: AdminServiceServer::new(admin).max_decoding_message_size(REQUEST_BYTES_MAX),
+    };
+    let mut routes = Routes::new(guarded).add_service(health::service(Arc::clone(&parts.vitals)));
+    // They build unless our own descriptors are broken, which a test of the data plane excludes.
+    if let (Ok(v1), Ok(v1alpha)) = (reflected().build_v1(), reflected().build_v1alpha()) {
+        routes = routes.add_service(v1).add_service(v1alpha);
+    }
+    routes.prepare()
+}
+
+/// The service behind its door.
+#[derive(Clone)]
+struct Guarded {
+    door: Door,
+    access: Arc<Access>,
+    service: AdminServiceServer<Admin>,
+}
+
+impl NamedService for Guarded {
+    const NAME: &'static str = <AdminServiceServer<Admin> as NamedService>::NAME;
+}
+
+impl Service<Request<Body>> for Guarded {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Answering;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, mut request: Request<Body>) -> Answering {
+        let rpc = request.uri().path().rsplit('/').next().unwrap_or_default();
+        // What does not exist is not told to strangers.
+        let needed = role(rpc).unwrap_or(Role::Viewer);
+        let admitted = self.door.admit(request.headers()).and_then(|left| {
+            let caller = self.access.admit(request.headers(), needed);
+            Ok((left, caller.map_err(|it| status::stranger(&it))?))
+        });
+        let (left, caller) = match admitted {
+            Ok(admitted) => admitted,
+            Err(status) => return Box::pin(std::future::ready(Ok(status.into_http()))),
+        };
+        request.extensions_mut().insert(caller);
+        let mut service = self.service.clone();
+        match left {
+            None => Box::pin(async move { service.call(request).await }),
+            Some((deadline, left)) => {
+                request.extensions_mut().insert(deadline);
+                Box::pin(async move {
+                    let answer = Timed::new(service.call(request), left).await;
+                    answer.unwrap_or_else(|late| Ok(late.into_http()))
+                })
+            }
+        }
+    }
+}
