@@ -3,6 +3,7 @@
 
 mod admin;
 mod admin_cli;
+mod administration;
 mod bounds;
 mod commands;
 mod formats;

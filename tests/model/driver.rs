@@ -164,7 +164,8 @@ impl World {
         let fate_before = self.fate(order);
         self.note(format!("{order:?}"));
         let plan_before = self.engine.plan();
-        (self.audited.clear(), self.changed.clear());
+        self.audited.clear();
+        self.changed.clear();
         let (came, given) = order.on_engine(&self.engine);
         let expected = order.on_reference_exact(&mut self.reference, given.unwrap_or_default());
         self.replay();
