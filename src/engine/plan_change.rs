@@ -6,6 +6,7 @@ use crate::domain::fact::{Fact, OrganizationId};
 use crate::domain::notice::Audit;
 use crate::domain::plan::{ChangeRefused, Footing, OrganizationPlan, Plan, Timeline, judge};
 use crate::domain::time::{Now, Timestamp};
+use crate::world::sabotage::{self, Fault};
 use crate::world::sync::MutexGuard;
 
 use super::answer::{EngineError, PlanChanged};
@@ -47,8 +48,17 @@ impl Engine {
             return Err(EngineError::Unrecorded.into());
         }
         // The plan's own lock comes first and keeps two changes apart; then all shards, in order.
-        let mut present = self.plan.lock();
-        let Planned { plan, audits } = edit(&present)?;
+        let (mut present, planned) = if sabotage::is(Fault::StaleEdit) {
+            let before = self.plan();
+            let planned = edit(&before)?;
+            std::thread::yield_now();
+            (self.plan.lock(), planned)
+        } else {
+            let present = self.plan.lock();
+            let planned = edit(&present)?;
+            (present, planned)
+        };
+        let Planned { plan, audits } = planned;
         if **present == plan {
             let receipt = self.shared.recorder.record(&[]);
             let receipt = receipt.inspect_err(|_| self.poison());

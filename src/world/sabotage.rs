@@ -28,6 +28,8 @@ pub enum Fault {
     AcknowledgeEarly,
     /// `skip-replay`: now and then a record is left out when the journal is replayed.
     SkipReplay,
+    /// `stale-edit`: a change of the plan is read before its lock is taken, and put in force after it.
+    StaleEdit,
     /// `torn-copy`: a copy of the books shows rows as they are when their turn comes, not as they were at its beginning.
     TornCopy,
     /// `cursor-first`: a sink's cursor moves on before the event is delivered.
@@ -66,6 +68,7 @@ pub fn is(fault: Fault) -> bool {
         Fault::NoChecksum => "no-checksum",
         Fault::AcknowledgeEarly => "acknowledge-early",
         Fault::SkipReplay => "skip-replay",
+        Fault::StaleEdit => "stale-edit",
         Fault::TornCopy => "torn-copy",
         Fault::CursorFirst => "cursor-first",
         Fault::TellEarly => "tell-early",

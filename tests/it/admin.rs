@@ -2,6 +2,7 @@
 #![allow(unreachable_pub, missing_docs)]
 
 mod changes;
+mod process;
 mod roles;
 mod waits;
 
@@ -21,7 +22,7 @@ use quotad::rpc::admin::{self, Admin, Parts};
 use quotad::rpc::pb::admin_service_client::AdminServiceClient;
 use quotad::rpc::quota;
 use quotad::storage::gate::Waiting;
-use quotad::world::disk::RealDisk;
+use quotad::world::disk::{RealDisk, SimulatedDisk};
 use quotad::world::vitals::Phase;
 use tempfile::TempDir;
 use tonic::metadata::MetadataValue;
@@ -85,41 +86,12 @@ impl Desk {
         let (notifications, keeper) = opened.unwrap();
         let is_safe = Box::new(|_| true);
         let told = keeper.start(Arc::clone(&books.engine), is_safe).unwrap();
-        books.vitals.enter(Phase::Ready);
-        let engine = Arc::clone(&books.engine);
         let parts = Parts {
-            engine: books.engine,
-            vitals: books.vitals,
-            clock: books.clock,
-            gate: books.gate,
-            access: Arc::new(access),
             notifications,
-            ask_usage: Arc::new(move |query, take| {
-                let name = Name::parse(&query.organization).expect("checked");
-                let view = engine.usage(name)?;
-                let mut groups = Groups::default();
-                let days = view.days.iter();
-                for day in days.filter(|day| query.wants(day.date, day.book, view.book)) {
-                    groups.add(query, day);
-                }
-                let mut sums = groups.take().into_iter();
-                sums.all(take);
-                Ok(())
-            }),
-            read_plan: Arc::new(|text| {
-                let plan = plan_file::parse_with(text, "plan", &Variables::off());
-                plan.map_err(|error| error.to_string())
-            }),
+            ..parts_over(books, access)
         };
-        let waiting = Waiting::at(&parts.gate);
-        let admin = Admin::new(parts.clone(), Arc::clone(&waiting));
-        let grpc = admin::routes(admin).into_axum_router();
-        let address = "127.0.0.1:0".parse().unwrap();
-        let pages = pages(Arc::new(Nothing), true);
-        let beside = async move { waiting.serve().await };
-        let management = Management::start(address, grpc, pages, beside).unwrap();
         Self {
-            management,
+            management: listen(&parts),
             parts,
             _told: told,
             _folder: folder,
@@ -146,6 +118,50 @@ impl Desk {
     pub async fn admin(&self) -> Client {
         self.client(Some(token(Role::Admin))).await
     }
+}
+
+/// What the service needs, over books that nobody is told of.
+pub fn parts_over(books: quota::Parts, access: Access) -> Parts {
+    let disk = Arc::new(SimulatedDisk::new());
+    let clock = Arc::clone(&books.clock);
+    let (notifications, _) = Notifications::open(disk, clock, Options::default()).unwrap();
+    books.vitals.enter(Phase::Ready);
+    let engine = Arc::clone(&books.engine);
+    Parts {
+        engine: books.engine,
+        vitals: books.vitals,
+        clock: books.clock,
+        gate: books.gate,
+        access: Arc::new(access),
+        notifications,
+        ask_usage: Arc::new(move |query, take| {
+            let name = Name::parse(&query.organization).expect("checked");
+            let view = engine.usage(name)?;
+            let mut groups = Groups::default();
+            let days = view.days.iter();
+            for day in days.filter(|day| query.wants(day.date, day.book, view.book)) {
+                groups.add(query, day);
+            }
+            let mut sums = groups.take().into_iter();
+            sums.all(take);
+            Ok(())
+        }),
+        read_plan: Arc::new(|text| {
+            let plan = plan_file::parse_with(text, "plan", &Variables::off());
+            plan.map_err(|error| error.to_string())
+        }),
+    }
+}
+
+/// Listens on a free port.
+pub fn listen(parts: &Parts) -> Management {
+    let waiting = Waiting::at(&parts.gate);
+    let admin = Admin::new(parts.clone(), Arc::clone(&waiting));
+    let grpc = admin::routes(admin).into_axum_router();
+    let address = "127.0.0.1:0".parse().unwrap();
+    let pages = pages(Arc::new(Nothing), true);
+    let beside = async move { waiting.serve().await };
+    Management::start(address, grpc, pages, beside).unwrap()
 }
 
 pub async fn channel(address: &str) -> Channel {

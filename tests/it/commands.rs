@@ -126,6 +126,9 @@ fn spawn(folder: &TempDir, arguments: &[&str]) -> Child {
     command.args(["--listen", "none", "--probes-listen", "none", "--socket"]);
     command.arg(folder.path().join("q.sock"));
     command.arg("--data-dir").arg(folder.path().join("data"));
+    if !arguments.contains(&"--management-listen") {
+        command.args(["--management-listen", "none"]);
+    }
     let plan = folder.path().join("plan.yaml");
     if plan.exists() {
         command.arg("--plan").arg(plan);
@@ -267,6 +270,8 @@ fn a_first_plan_that_promises_too_much_is_shown_at_its_line() {
             "127.0.0.1:0",
             "--probes-listen",
             "none",
+            "--management-listen",
+            "none",
             "--data-dir",
             data.to_str().unwrap(),
             "--plan",
@@ -286,20 +291,19 @@ fn a_port_that_is_taken_is_named() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let folder = TempDir::new().unwrap();
-    for listener in ["--listen", "--probes-listen"] {
-        let other = if listener == "--listen" {
-            "--probes-listen"
-        } else {
-            "--listen"
-        };
+    let listeners = ["--listen", "--probes-listen", "--management-listen"];
+    for listener in listeners {
         let mut command = Command::new(QUOTAD);
-        let (code, text) = said(
-            &command
-                .args([listener, &address, other, "127.0.0.1:0", "--data-dir"])
-                .arg(folder.path())
-                .output()
-                .unwrap(),
-        );
+        command.arg("--data-dir").arg(folder.path());
+        for other in listeners {
+            let at = if other == listener {
+                &*address
+            } else {
+                "127.0.0.1:0"
+            };
+            command.args([other, at]);
+        }
+        let (code, text) = said(&command.output().unwrap());
         assert!(
             code == 1 && text.contains(&address) && text.contains(listener),
             "{code}, {text}"

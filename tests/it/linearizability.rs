@@ -1,10 +1,11 @@
-//! Concurrent clients over gRPC, with plan changes and time in between: each recorded history must be one that the
+//! Concurrent clients over gRPC, with administrators who change limits, the plan file and time in between: each recorded history must be one that the
 //! rule book, run one order after the other, could have given. `QUOTAD_HISTORIES` scales it, `QUOTAD_MODEL_SEED` repeats one.
 #![allow(unreachable_pub, missing_docs)]
 
 mod call;
 mod generate;
 mod history;
+mod limits;
 mod search;
 
 use crate::world::Chance;
@@ -25,6 +26,7 @@ fn concurrent_histories_linearize_against_the_rule_book() {
     let seed = variable("QUOTAD_MODEL_SEED").unwrap_or(fresh);
     println!("linearizability: seed {seed}");
     let (mut orders, mut overlapping, mut denials, mut states) = (0, 0, 0, 0);
+    let (mut limits, mut stale) = (0, 0);
     let histories = variable("QUOTAD_HISTORIES").unwrap_or(HISTORIES);
     for number in 0..histories {
         let mut chance = Chance(seed.wrapping_add(number));
@@ -33,6 +35,12 @@ fn concurrent_histories_linearize_against_the_rule_book() {
         orders += history.len();
         overlapping += history::overlapping(&history);
         denials += history.iter().filter(|item| item.seen.is_denial()).count();
+        let is_limit = |item: &&history::Item| matches!(item.step, generate::Step::Limits(_));
+        limits += history.iter().filter(is_limit).count();
+        stale += history
+            .iter()
+            .filter(|item| item.seen == call::Seen::Stale)
+            .count();
         match search::linearize(&scene, &history) {
             Ok(visited) => states += visited,
             Err(longest) => panic!(
@@ -45,8 +53,9 @@ fn concurrent_histories_linearize_against_the_rule_book() {
     }
     println!(
         "linearizability: {histories} histories, {orders} orders, {overlapping} overlapping pairs, {denials} denials, \
-         {states} states searched, 0 violations"
+         {limits} calls about limits ({stale} aborted), {states} states searched, 0 violations"
     );
     assert!(overlapping > 0, "nothing ran at the same time");
     assert!(denials > 0, "nothing was denied");
+    assert!(stale > 0, "no administrator was too late");
 }

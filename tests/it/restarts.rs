@@ -47,7 +47,15 @@ fn balance(sidecar: &Sidecar) -> (u64, u64, u64) {
 /// Starts where it cannot, and answers the exit code and what it said.
 fn refused(folder: &Path, arguments: &[&str]) -> (i32, String) {
     let mut command = Command::new(QUOTAD);
-    command.args(["--listen", "none", "--probes-listen", "none", "--socket"]);
+    command.args([
+        "--listen",
+        "none",
+        "--probes-listen",
+        "none",
+        "--management-listen",
+        "none",
+        "--socket",
+    ]);
     command.arg(folder.join("refused.sock")).args(arguments);
     said(&command.output().unwrap())
 }

@@ -80,7 +80,14 @@ impl Sidecar {
     pub fn start(place: &Place) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_quotad"));
         command
-            .args(["--listen", "127.0.0.1:0", "--probes-listen", "none"])
+            .args([
+                "--listen",
+                "127.0.0.1:0",
+                "--probes-listen",
+                "none",
+                "--management-listen",
+                "none",
+            ])
             .args(["--durability", "process", "--threads", "2"])
             .args(["--journal-bytes-max", JOURNAL_BYTES_MAX])
             .args(["--snapshot-interval", SNAPSHOT_INTERVAL])

@@ -73,6 +73,8 @@ impl Sidecar {
                 "127.0.0.1:0",
                 "--probes-listen",
                 "none",
+                "--management-listen",
+                "none",
                 "--threads",
                 "1",
             ])

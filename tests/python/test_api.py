@@ -240,7 +240,7 @@ def main():
         plan.write_text(PLAN)
         socket = pathlib.Path(folder, "quotad.sock")
         log = open(pathlib.Path(folder, "log"), "w+")
-        arguments = ["--plan", str(plan), "--listen", "none", "--socket", str(socket), "--probes-listen", "none"]
+        arguments = ["--plan", str(plan), "--listen", "none", "--socket", str(socket), "--probes-listen", "none", "--management-listen", "none"]
         arguments += ["--data-dir", str(pathlib.Path(folder) / "data")]
         server = subprocess.Popen([binary, *arguments], stderr=log)
         try:

@@ -14,9 +14,8 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio_stream::Stream;
 use tonic::{Request, Response, Status};
 
-use crate::engine::usage::UsageKey;
 use crate::rpc::access::Role;
-use crate::rpc::convert::usage::{Question, in_address, question};
+use crate::rpc::convert::usage::{COLUMNS, Question, in_address, question};
 use crate::rpc::door::Door;
 use crate::rpc::operate::guarded;
 use crate::rpc::pb;
@@ -59,7 +58,7 @@ pub(super) async fn export_usage(
 ) -> Result<Response<Exported>, Status> {
     caller(&request)?;
     let filter = request.get_ref().filter.as_ref();
-    let question = question(filter, UsageKey::ALL.to_vec());
+    let question = question(filter, COLUMNS.to_vec());
     let csv = export(admin, question.map_err(|refusal| status(&refusal))?).await?;
     Ok(Response::new(Exported(csv)))
 }

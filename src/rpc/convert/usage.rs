@@ -8,6 +8,16 @@ use crate::rpc::status::Refusal;
 
 use super::admin::{bad, day, known, optional, or_default};
 
+/// The columns of the consumption report, in their order.
+pub const COLUMNS: [UsageKey; 6] = [
+    UsageKey::Day,
+    UsageKey::User,
+    UsageKey::Environment,
+    UsageKey::Product,
+    UsageKey::Model,
+    UsageKey::Operation,
+];
+
 /// Values of one filter at most.
 const VALUES_MAX: usize = 1_000;
 
@@ -187,12 +197,10 @@ pub fn in_address(
             }
         }
     }
-    if keys.is_empty() {
-        keys = UsageKey::ALL.to_vec();
-    }
     // The columns stand in the order of the report, however they were asked for.
-    keys.sort();
-    Ok((filter, keys))
+    let mut columns = COLUMNS.to_vec();
+    columns.retain(|key| keys.is_empty() || keys.contains(key));
+    Ok((filter, columns))
 }
 
 /// A sum as a row: `texts` in the order of `shown`.

@@ -44,6 +44,15 @@ pub enum Seen {
         figures: [u64; 5],
     },
     Changed(bool),
+    /// A limit, and its etag.
+    Limit {
+        credits: u64,
+        etag: String,
+    },
+    /// The user has no limit.
+    NoLimit,
+    /// The etag was no longer the present one.
+    Stale,
     Done,
     Failed(Failure),
 }

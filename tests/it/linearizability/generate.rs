@@ -12,6 +12,7 @@ use quotad::domain::rates::Cost;
 use quotad::domain::time::Timestamp;
 use quotad::engine::order::{Actual, Id};
 
+use super::limits::Limits;
 use crate::orders::{Order, Who};
 use crate::world::Chance;
 
@@ -21,6 +22,8 @@ pub const START: Timestamp = Timestamp::from_millis(1_793_491_200_000);
 pub enum Step {
     /// Over gRPC, or for plan changes by the administrator.
     Do(Order),
+    /// An administrator, over gRPC.
+    Limits(Limits),
     /// The clock is set; everything due by then happens.
     Clock(Timestamp),
 }
@@ -52,6 +55,11 @@ pub fn scene(chance: &mut Chance) -> Scene {
         .map(|_| change(chance, start, &plan))
         .collect();
     clients.push(changes);
+    // In half of the scenes administrators set limits meanwhile.
+    for _ in 0..chance.pick(&[0, 0, 2, 3]) {
+        let calls = (0..chance.between(2, 4)).map(|_| Step::Limits(Limits::any(chance)));
+        clients.push(calls.collect());
+    }
     Scene {
         start,
         plan,

@@ -8,6 +8,7 @@ use std::time::Duration;
 use quotad::domain::time::Timestamp;
 use quotad::engine::recorder::Forgetful;
 use quotad::engine::{Bounds, Engine};
+use quotad::rpc::access::{Access, Role};
 use quotad::rpc::quota::Parts;
 use quotad::rpc::server::{DataPlane, Settings};
 use quotad::storage::gate::Gate;
@@ -16,6 +17,8 @@ use quotad::world::vitals::{Phase, Vitals};
 
 use super::call::{Seen, call};
 use super::generate::{Scene, Step};
+use super::limits::{Desk, LastSeen};
+use crate::admin;
 use crate::orders::Order;
 use crate::rpc::Client;
 use crate::world::SetClock;
@@ -37,6 +40,7 @@ struct Stage {
     ticks: AtomicU64,
     start: Barrier,
     address: String,
+    desk: String,
 }
 
 /// Runs the clients, each on a thread of its own.
@@ -63,6 +67,10 @@ pub fn record(scene: &Scene) -> Vec<Item> {
         socket: None,
         threads: NonZeroUsize::new(2).unwrap(),
     };
+    let desk = admin::listen(&admin::parts_over(
+        parts.clone(),
+        Access::anonymous(Role::Admin),
+    ));
     let plane = DataPlane::start(&settings, parts).unwrap();
     let stage = Stage {
         engine,
@@ -70,6 +78,7 @@ pub fn record(scene: &Scene) -> Vec<Item> {
         ticks: AtomicU64::new(0),
         start: Barrier::new(scene.clients.len()),
         address: format!("http://{}", plane.address().unwrap()),
+        desk: format!("http://{}", desk.address()),
     };
     let stage = &stage;
     let mut history: Vec<Item> = std::thread::scope(|scope| {
@@ -100,17 +109,26 @@ impl Stage {
             .unwrap();
         runtime.block_on(async {
             let mut channel = Client::connect(self.address.clone()).await.unwrap();
+            let mut desk = Desk::connect(self.desk.clone()).await.unwrap();
+            let mut last_seen = LastSeen::new();
             self.start.wait();
             let mut items = Vec::new();
             for step in steps {
+                let step = match step {
+                    Step::Limits(limits) => Step::Limits(limits.sent(&last_seen)),
+                    other => other.clone(),
+                };
                 let invoked = self.tick();
-                let seen = self.step(&mut channel, step).await;
+                let seen = self.step(&mut channel, &mut desk, &step).await;
                 let returned = self.tick();
+                if let (Step::Limits(limits), Seen::Limit { etag, .. }) = (&step, &seen) {
+                    last_seen.insert(limits.user, etag.clone());
+                }
                 items.push(Item {
                     client,
                     invoked,
                     returned,
-                    step: step.clone(),
+                    step,
                     seen,
                 });
             }
@@ -118,11 +136,12 @@ impl Stage {
         })
     }
 
-    async fn step(&self, channel: &mut Client, step: &Step) -> Seen {
+    async fn step(&self, channel: &mut Client, desk: &mut Desk, step: &Step) -> Seen {
         match step {
             // Plan changes come from the plan file, beside the calls.
             Step::Do(order @ Order::Plan(_)) => order.on_engine(&self.engine).0.into(),
             Step::Do(order) => call(channel, order).await,
+            Step::Limits(limits) => limits.call(desk).await,
             Step::Clock(to) => {
                 // Only one client moves time, and never backwards.
                 let now = Timestamp::from_nanos(self.clock.read().wall_ns);

@@ -111,6 +111,7 @@ fn answer(step: &Step, reference: &mut Reference) -> Seen {
             .on_reference_exact(reference, [0; 16])
             .in_the_engines_words()
             .into(),
+        Step::Limits(limits) => limits.on_reference(reference),
         Step::Clock(to) => {
             let to = reference.now.max(*to);
             reference.advance_to(to);
