@@ -1,10 +1,11 @@
 //! The books on disk: a journal of what happened, snapshots of how things stand, and the way back from both.
 //!
 //! ```text
-//! directory   LOCK   journal-N   snapshot-N   plan-HASH
+//! directory   LOCK   journal-N   snapshot-N   plan-HASH   usage-N
 //! journal     segment after segment; a segment is a header and records of 64-byte slots (segment.rs)
 //! snapshot    a header, blocks of entries, a trailer (snapshot.rs)
 //! plan        the plan as JSON, named by its hash; records and snapshots refer to it (plan_code.rs)
+//! usage       closed days of usage rows, which left the memory (usage.rs)
 //! ```
 //!
 //! A position counts the journal's slots from its beginning, across segments. What the engine records at a position is
@@ -26,6 +27,7 @@ mod recovery;
 mod segment;
 mod snapshot;
 mod snapshots;
+mod usage;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,14 +38,17 @@ use crate::engine::recorder::{Receipt, Recorder};
 use crate::world::clock::Clock;
 use crate::world::disk::Disk;
 
+pub use crate::engine::usage::UsageKey;
 pub use error::{FEATURES_KNOWN, FORMAT_VERSION, FileError, RecoveryError, StorageError};
 pub use recovery::Recovered;
+pub use usage::{UsageCycle, UsageError, UsageGroup, UsageQuery};
 
 use gate::Gate;
 use journal::Journal;
 use keeper::Keeper;
 use recovery::Recovery;
 use snapshots::{Pace, Snapshots, Taken};
+use usage::{Filed, UsageFiles};
 
 /// What an acknowledged commit survives (reliability.md).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -79,6 +84,7 @@ pub struct Options {
 pub struct Storage {
     journal: Arc<Journal>,
     snapshots: Arc<Snapshots>,
+    usage: Arc<UsageFiles>,
     keeper: Keeper,
     clock: Arc<dyn Clock>,
 }
@@ -89,6 +95,7 @@ impl Storage {
         let journal = Arc::new(Journal::new(disk, options));
         Self {
             snapshots: Arc::new(Snapshots::new(Arc::clone(&journal))),
+            usage: Arc::new(UsageFiles::new(Arc::clone(&journal))),
             keeper: Keeper::default(),
             journal,
             clock,
@@ -132,6 +139,7 @@ impl Storage {
         let now = Timestamp::from_nanos(self.clock.read().wall_ns);
         let shelf = recovery.run(&self.journal, now)?;
         self.snapshots.found(shelf.kept, shelf.damaged);
+        self.usage.found(shelf.usage);
         Ok(recovery.recovered)
     }
 
@@ -144,7 +152,13 @@ impl Storage {
         self.snapshots.take(engine, Pace::Fast)?;
         self.journal.prepare_for(engine.holds_open())?;
         self.keeper
-            .start(&self.journal, &self.snapshots, engine, &self.clock)
+            .start(
+                &self.journal,
+                &self.snapshots,
+                &self.usage,
+                engine,
+                &self.clock,
+            )
             .map_err(|error| self.journal.fail("starting a thread", &error))
     }
 
@@ -183,6 +197,55 @@ impl Storage {
     /// As [`Self::make_room`].
     pub fn take_snapshot(&self, engine: &Engine) -> Result<bool, StorageError> {
         Ok(self.snapshots.take(engine, Pace::Gentle)? == Taken::Whole)
+    }
+
+    /// Writes closed days of usage rows into a file, after which they leave the memory: what the keeper's thread does about
+    /// every minute. Answers whether there were any, and room for them.
+    ///
+    /// # Errors
+    /// As [`Self::make_room`].
+    pub fn file_days(&self, engine: &Engine) -> Result<bool, StorageError> {
+        Ok(self.usage.file(engine)? == Filed::Whole)
+    }
+
+    /// Removes files of usage rows whose days are all older than the retention; answers how many.
+    ///
+    /// # Errors
+    /// As [`Self::make_room`].
+    pub fn drop_old_days(&self) -> Result<u64, StorageError> {
+        let now = Timestamp::from_nanos(self.clock.read().wall_ns);
+        self.usage.drop_old(now.to_utc().date_naive())
+    }
+
+    /// What was used: sums over the rows in memory and in files, sorted by their keys.
+    ///
+    /// # Errors
+    /// If there is no such organization, or a file that is needed cannot be read: never fewer credits than there were.
+    pub fn usage(
+        &self,
+        engine: &Engine,
+        query: &UsageQuery,
+    ) -> Result<Vec<UsageGroup>, UsageError> {
+        let mut groups = Vec::new();
+        self.usage.ask(engine, query, &mut |group| {
+            groups.push(group);
+            true
+        })?;
+        Ok(groups)
+    }
+
+    /// The same, sum after sum, as long as `each` wants more. Grouped by day, only one day's sums are in memory at a time:
+    /// an export of a year needs no more than its largest day.
+    ///
+    /// # Errors
+    /// As [`Self::usage`]; what was told before it stands.
+    pub fn usage_each(
+        &self,
+        engine: &Engine,
+        query: &UsageQuery,
+        each: &mut dyn FnMut(UsageGroup) -> bool,
+    ) -> Result<(), UsageError> {
+        self.usage.ask(engine, query, each)
     }
 
     /// Everything recorded before this position is safe from the loss of power.

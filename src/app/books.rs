@@ -9,12 +9,10 @@ use chrono::SecondsFormat;
 use tokio::sync::oneshot;
 
 use crate::config::settings::Settings;
-use crate::domain::names::Name;
 use crate::domain::time::Timestamp;
 use crate::engine::Engine;
 use crate::engine::answer::EngineError;
 use crate::engine::recorder::Receipt;
-use crate::engine::usage::Groups;
 use crate::rpc::admin::AskUsage;
 use crate::storage::gate::Gate;
 use crate::storage::{Durability, Recovered, Storage};
@@ -115,18 +113,7 @@ impl Books {
     /// Answers questions about usage.
     pub(super) fn ask_usage(self: &Arc<Self>) -> Arc<AskUsage> {
         let books = Arc::clone(self);
-        Arc::new(move |query, each| {
-            let name = Name::parse(&query.organization)
-                .map_err(|_| EngineError::UnknownOrganization(query.organization.clone()))?;
-            let view = books.engine.usage(name)?;
-            let mut groups = Groups::default();
-            let days = view.days.iter();
-            for day in days.filter(|day| query.wants(day.date, day.book, view.book)) {
-                groups.add(query, day);
-            }
-            each(&groups.take());
-            Ok(())
-        })
+        Arc::new(move |query, each| Ok(books.storage.usage_each(&books.engine, query, each)?))
     }
 
     /// What is wrong, if nothing can be acknowledged any more.

@@ -31,6 +31,7 @@ impl Told {
         let folder = settings.data_dir.clone();
         let options = Options {
             sinks: settings.sinks.clone(),
+            retention: Some(settings.storage.retention),
             ..Options::default()
         };
         let clock = Arc::clone(clock);

@@ -8,6 +8,7 @@ use crate::config::{ConfigError, EXAMPLE_PLAN, plan_file};
 use crate::domain::plan::Plan;
 use crate::engine::Engine;
 use crate::engine::answer::EngineError;
+use crate::engine::order::{Act, Planned};
 use crate::world::vitals::Vitals;
 
 use super::AppError;
@@ -26,16 +27,54 @@ pub fn plan_text(path: Option<&Path>) -> Result<(String, String), ConfigError> {
     }
 }
 
-/// Applies the text of a plan as one change; answers whether anything changed.
+/// Applies the text of a plan file as one change, which is audited; answers whether anything changed. What the file names it
+/// owns from then on; what the text before named and this one does not is taken away; what the API made stays.
 ///
 /// # Errors
 /// With its place in the text, if it is invalid or the books refuse it. Then nothing has changed.
 pub fn apply_text(engine: &Engine, text: &str, name: &str) -> Result<bool, ConfigError> {
-    let plan = plan_file::parse(text, name)?;
-    engine.apply_plan(plan).map_err(|error| match error {
-        EngineError::Refused(refusal) => plan_file::refused(text, name, &refusal),
-        other => ConfigError::of_file(name, other.to_string()),
-    })
+    let file = plan_file::parse(text, name)?;
+    let changed = engine.change_plan(|present| {
+        let plan = present.with_file(&file);
+        plan_file::check_with(text, name, &plan)?;
+        Ok::<_, Unapplied>(Planned::new(present, plan, &act(name)))
+    });
+    match changed {
+        Ok(changed) => Ok(changed.is_changed),
+        Err(Unapplied::Invalid(error)) => Err(error),
+        Err(Unapplied::Failed(EngineError::Refused(refusal))) => {
+            Err(plan_file::refused(text, name, &refusal))
+        }
+        Err(Unapplied::Failed(other)) => Err(ConfigError::of_file(name, other.to_string())),
+    }
+}
+
+/// Why a plan was not applied.
+enum Unapplied {
+    Invalid(ConfigError),
+    Failed(EngineError),
+}
+
+impl From<ConfigError> for Unapplied {
+    fn from(error: ConfigError) -> Self {
+        Self::Invalid(error)
+    }
+}
+
+impl From<EngineError> for Unapplied {
+    fn from(error: EngineError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// How the audit log names what a plan file changes.
+fn act(file_name: &str) -> Act<'_> {
+    Act {
+        who: "plan file",
+        action: "PlanFile",
+        why: file_name,
+        ..Act::default()
+    }
 }
 
 /// The plan at the start of the process, once the books are back.
@@ -80,20 +119,41 @@ pub(super) fn choose(
     })
 }
 
+/// Without a plan file nothing is owned by one: the API changes all of the plan.
 fn without_file(engine: &Engine, is_first: bool) -> Result<Chosen, AppError> {
-    let example = plan_file::parse(EXAMPLE_PLAN, EXAMPLE_NAME)?;
+    let mut example = plan_file::parse(EXAMPLE_PLAN, EXAMPLE_NAME)?;
+    example.owned = Arc::default();
     let is_example = is_first || *engine.plan() == example;
     if is_first {
-        engine.apply_plan(example).map_err(AppError::Engine)?;
+        put_in_force(engine, &act(EXAMPLE_NAME), |_| example)?;
     } else if !is_example {
         tracing::warn!(
             "no plan file is given; the plan that applied last stays (--plan FILE changes it)"
         );
+        put_in_force(engine, &act("no plan file is given"), |present| {
+            let owned = Arc::default();
+            Plan {
+                owned,
+                ..present.clone()
+            }
+        })?;
     }
     Ok(Chosen {
         text: String::new(),
         is_example,
     })
+}
+
+fn put_in_force(
+    engine: &Engine,
+    act: &Act<'_>,
+    make: impl FnOnce(&Plan) -> Plan,
+) -> Result<(), AppError> {
+    let changed = engine.change_plan(|present| {
+        let plan = make(present);
+        Ok::<_, EngineError>(Planned::new(present, plan, act))
+    });
+    changed.map(drop).map_err(AppError::Engine)
 }
 
 /// Applies each new text of the plan file; the last good plan stays where one is wrong.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use crate::config::plan_file;
-use crate::rpc::admin::plan_file::text_of;
+use crate::domain::plan::file_text;
 use crate::rpc::pb;
 
 use super::client::{self, ClientError};
@@ -80,7 +80,7 @@ fn read(file: &Path) -> Result<String, ClientError> {
         plan_file::parse(&text, &name).map_err(|error| ClientError::Stopped(error.to_string()))?;
     // A sidecar replaces no variables: those of whoever applies the plan are meant, and they are replaced here.
     Ok(if text.contains('$') {
-        text_of(&plan)
+        file_text(&plan)
     } else {
         text
     })

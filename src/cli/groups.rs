@@ -84,7 +84,7 @@ mod tests {
         assert_eq!(named.iter().copied().collect::<BTreeSet<_>>(), all);
         assert_eq!(named.len(), all.len(), "one stands there twice");
         // A brace would be read as a tag of the template.
-        let help = grouped(command).render_help().to_string();
+        let help = grouped(command.clone()).render_help().to_string();
         for name in all {
             let line = help
                 .lines()

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::config::settings::DATA_DIR_DEFAULT;
 use crate::storage::inspect::{
-    PlanReport, Rehearsal, Report, SegmentReport, SnapshotReport, inspect, rehearse,
+    PlanReport, Rehearsal, Report, SegmentReport, SnapshotReport, UsageReport, inspect, rehearse,
 };
 use crate::world::clock::SystemClock;
 use crate::world::disk::RealDisk;
@@ -106,7 +106,7 @@ fn look(path: &Path, output: Output) -> Result<Exit, String> {
     let report = report(folder, only)?;
     if let (Some(name), true) = (only, report.others.len() == 1) {
         return Err(format!(
-            "{name}: is none of the files that books are kept in; they are called snapshot-N, journal-N and plan-HASH.json"
+            "{name}: is none of the files that books are kept in; they are called snapshot-N, journal-N, usage-N and plan-HASH.json"
         ));
     }
     let holder = holder(folder);
@@ -230,6 +230,9 @@ fn print_report(folder: &Path, holder: Option<&str>, report: &Report) {
     if !report.segments.is_empty() {
         print_segments(&report.segments);
     }
+    if !report.usage.is_empty() {
+        print_usage(&report.usage);
+    }
     if !report.plans.is_empty() {
         print_plans(&report.plans);
     }
@@ -302,6 +305,22 @@ fn print_segments(segments: &[SegmentReport]) {
                 (None, false) => "not used".to_owned(),
                 (damage, _) => state(damage.as_ref()),
             },
+        ]);
+    }
+    print(&format!("\n{}", table.trim_fmt()));
+}
+
+fn print_usage(files: &[UsageReport]) {
+    let mut table = table(&["usage", "bytes", "from", "to", "days", "rows", "state"]);
+    for it in files {
+        table.add_row([
+            it.file.clone(),
+            shown(&json!(it.bytes)),
+            shown(&json!(it.from)),
+            shown(&json!(it.to)),
+            shown(&json!(it.days)),
+            shown(&json!(it.rows)),
+            state(it.damage.as_ref()),
         ]);
     }
     print(&format!("\n{}", table.trim_fmt()));

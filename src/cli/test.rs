@@ -10,6 +10,7 @@ mod node;
 mod report;
 mod run;
 mod step;
+mod usage;
 
 use std::path::{Path, PathBuf};
 
@@ -29,8 +30,7 @@ use step::{Action, PlanSource, Step};
 /// Runs scenario files against the real engine, with a clock that each scenario sets.
 ///
 /// A line per scenario, or the step that failed: file, line, what was expected, what came. Scenarios with a step `restart`
-/// keep their books in a temporary directory. Steps that need what is not built yet (`usage`) are skipped, shown and
-/// counted.
+/// keep their books in a temporary directory.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   quotad test examples/plans/builder.scenarios.yaml
@@ -109,7 +109,6 @@ fn failed(path: &Path, fault: Fault) -> Outcome {
         line: fault.line,
         name: String::new(),
         steps: 0,
-        skipped: Vec::new(),
         faults: vec![fault],
     }
 }
@@ -120,7 +119,6 @@ fn run_document(path: &Path, document: &Node) -> Outcome {
         line: document.line,
         name: file::name_of(document).unwrap_or_default(),
         steps: 0,
-        skipped: Vec::new(),
         faults: Vec::new(),
     };
     let ran =
@@ -143,10 +141,6 @@ fn run_scenario(path: &Path, scenario: &Scenario, outcome: &mut Outcome) -> Resu
     );
     let mut world = started.map_err(|error| plan_fault(scenario, error))?;
     for step in &scenario.steps {
-        if matches!(step.action, Action::Skip) {
-            outcome.skipped.push((step.line, step.verb));
-            continue;
-        }
         outcome.steps += 1;
         let came = world.act(&step.action);
         outcome.faults = expect::judge(step.line, step.expect.as_ref(), &came);

@@ -60,6 +60,11 @@ pub fn parse_with(text: &str, file_name: &str, variables: &Variables) -> Result<
         .map_err(|errors| located(text, file_name, errors))
 }
 
+/// Checks what becomes of the plan in force with the text of a plan file: by itself the text was found to be right.
+pub fn check_with(text: &str, file_name: &str, plan: &Plan) -> Result<(), ConfigError> {
+    plan::check(plan).map_err(|errors| located(text, file_name, errors))
+}
+
 /// Checks a plan that stands inside another document, such as a scenario. Errors show it as it is after merging.
 pub fn from_value(value: impl Borrow<Value>) -> Result<Plan, ConfigError> {
     // JSON is YAML: so a merged plan is checked, and shown in errors, just as a file is.

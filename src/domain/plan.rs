@@ -10,6 +10,7 @@ mod diff;
 pub mod edit;
 mod entitlement;
 mod entry;
+mod file_text;
 mod owned;
 mod text;
 
@@ -24,8 +25,9 @@ pub use check::{PlanError, check};
 pub use diff::{Difference, Ownership, diff};
 pub use entitlement::{Purchased, Step, Timeline};
 pub use entry::{Entry, Part, Setting};
+pub use file_text::file_text;
 pub use owned::{Owned, OwnedOrganization};
-pub use text::{etag, settings_etag, text};
+pub use text::{etag, plan_etag, settings_etag, text};
 
 use super::credits::Credits;
 use super::cycle::Calendar;

@@ -342,6 +342,7 @@ impl Shard {
             organization.books.iter_mut().for_each(Book::restored);
             let stats = &self.shared.stats;
             shift(&stats.cells, 0, cells(organization));
+            shift(&stats.notices_waiting, 0, organization.notices.len() as u64);
             for book in &organization.books {
                 shift(&stats.labels, 0, book.labels.len() as u64);
             }
@@ -349,7 +350,6 @@ impl Shard {
                 shift(&stats.usage_rows, 0, day.len().into());
                 shift(&stats.days_to_file, 0, day.is_closed.into());
             }
-            shift(&stats.notices_waiting, 0, organization.notices.len() as u64);
             let due = due(organization);
             if due < Timestamp::MAX {
                 self.calendar.insert((due, organization.id.index));

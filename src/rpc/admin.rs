@@ -7,7 +7,6 @@ mod export;
 mod notices;
 mod page;
 mod plan;
-pub(crate) mod plan_file;
 mod reports;
 mod table;
 mod told;

@@ -12,6 +12,7 @@ use crate::engine::answer::{Denial, EngineError};
 use crate::notify::NotifyError;
 use crate::rpc::access::Stranger;
 use crate::rpc::{pb, sentence};
+use crate::storage::UsageError;
 
 /// The domain of every `google.rpc.ErrorInfo` of this service.
 pub const DOMAIN: &str = "quotad";
@@ -32,6 +33,8 @@ pub enum Refusal {
     },
     /// A change of the plan cannot be made.
     Edit(EditError),
+    /// A file of usage cannot be read.
+    Unreadable(String),
     /// The log of events cannot answer.
     Notify(NotifyError),
     /// `ABORTED`: the plan is not the one that the change was based on.
@@ -41,6 +44,15 @@ pub enum Refusal {
     },
     /// A defect: the request ended in a panic. What it had booked until then stays booked.
     Broken,
+}
+
+impl From<UsageError> for Refusal {
+    fn from(error: UsageError) -> Self {
+        match error {
+            UsageError::Engine(error) => Self::Failed(error),
+            UsageError::File(error) => Self::Unreadable(error.to_string()),
+        }
+    }
 }
 
 impl From<NotifyError> for Refusal {
@@ -68,6 +80,7 @@ pub fn status(refusal: &Refusal) -> Status {
         Refusal::Failed(error) => failed(error),
         Refusal::BadField { field, problem } => invalid(field, problem),
         Refusal::Edit(error) => edited(error),
+        Refusal::Unreadable(problem) => Status::internal(problem),
         Refusal::Notify(error) => Status::new(log_code(error), error.to_string()),
         Refusal::StalePlan { found } => stale(
             "plan",

@@ -6,6 +6,7 @@ use super::plan_code::PlanHash;
 
 const JOURNAL: &str = "journal-";
 const SNAPSHOT: &str = "snapshot-";
+const USAGE: &str = "usage-";
 const PLAN: (&str, &str) = ("plan-", ".json");
 const UNFINISHED: &str = ".unfinished";
 
@@ -17,6 +18,11 @@ pub(super) fn journal(number: u64) -> String {
 /// Of a snapshot.
 pub(super) fn snapshot(number: u64) -> String {
     format!("{SNAPSHOT}{number:016}")
+}
+
+/// Of closed days of usage rows.
+pub(super) fn usage(number: u64) -> String {
+    format!("{USAGE}{number:016}")
 }
 
 /// Of a plan.
@@ -36,6 +42,8 @@ pub(super) enum File {
     Journal(u64),
     /// A snapshot of this number.
     Snapshot(u64),
+    /// Closed days of usage rows, of this number.
+    Usage(u64),
     /// A plan.
     Plan(PlanHash),
     /// Left behind by a process that ended while it wrote.
@@ -64,6 +72,8 @@ impl File {
             Self::Journal(number)
         } else if let Some(number) = number(SNAPSHOT) {
             Self::Snapshot(number)
+        } else if let Some(number) = number(USAGE) {
+            Self::Usage(number)
         } else {
             hash().map_or(Self::Other, Self::Plan)
         }
@@ -88,6 +98,8 @@ mod tests {
         for (name, file) in [
             (journal(7), File::Journal(7)),
             (snapshot(12), File::Snapshot(12)),
+            (usage(3), File::Usage(3)),
+            (unfinished(&usage(3)), File::Unfinished),
             (plan(&hash), File::Plan(hash)),
             (unfinished(&snapshot(12)), File::Unfinished),
             ("LOCK".to_owned(), File::Other),

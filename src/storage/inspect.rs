@@ -18,6 +18,7 @@ use crate::world::disk::Disk;
 use super::error::FileError;
 use super::files::{self, File};
 use super::recovery::{Recovered, Recovery};
+use super::usage;
 
 /// What a directory holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -26,6 +27,8 @@ pub struct Report {
     pub snapshots: Vec<SnapshotReport>,
     /// The journal's segments in the order of their positions; those without a header last.
     pub segments: Vec<SegmentReport>,
+    /// The files of closed days of usage rows, the oldest first.
+    pub usage: Vec<UsageReport>,
     /// The plans.
     pub plans: Vec<PlanReport>,
     /// Files that a process left behind which ended while it wrote, and what was dropped because somebody said so.
@@ -129,6 +132,25 @@ pub struct SegmentHeader {
     pub begun: String,
 }
 
+/// A file of closed days of usage rows.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct UsageReport {
+    /// The file's name.
+    pub file: String,
+    /// Its length.
+    pub bytes: u64,
+    /// The oldest local day in it.
+    pub from: Option<String>,
+    /// The newest.
+    pub to: Option<String>,
+    /// Days in it, each of one organization.
+    pub days: u64,
+    /// Rows in it.
+    pub rows: u64,
+    /// What is wrong with it.
+    pub damage: Option<String>,
+}
+
 /// A plan.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct PlanReport {
@@ -150,7 +172,8 @@ impl Report {
         let snapshots = self.snapshots.iter().map(|it| &it.damage);
         let segments = self.segments.iter().map(|it| &it.damage);
         let plans = self.plans.iter().map(|it| &it.damage);
-        let all = snapshots.chain(segments).chain(plans);
+        let usage = self.usage.iter().map(|it| &it.damage);
+        let all = snapshots.chain(segments).chain(usage).chain(plans);
         all.filter_map(|it| it.as_deref())
     }
 }
@@ -172,6 +195,7 @@ pub fn inspect(disk: &dyn Disk, only: Option<&str>) -> io::Result<Report> {
                 report.snapshots.extend(found);
             }
             File::Journal(number) => segments.push((number, name)),
+            File::Usage(number) => report.usage.extend(usage_file(disk, name, number)),
             File::Plan(hash) => report.plans.extend(parts::plan(disk, &name, &hash)),
             File::Unfinished => report.leftovers.push(name),
             File::Other if name.starts_with("dropped-") => report.leftovers.push(name),
@@ -194,6 +218,26 @@ pub fn inspect(disk: &dyn Disk, only: Option<&str>) -> io::Result<Report> {
         }
     }
     Ok(report)
+}
+
+/// Reads a file of closed days; `None` if it is gone meanwhile.
+fn usage_file(disk: &dyn Disk, name: String, number: u64) -> Option<UsageReport> {
+    let mut report = UsageReport {
+        file: name,
+        ..UsageReport::default()
+    };
+    match usage::inspect(disk, number) {
+        Ok(found) => {
+            let shown = |date: Option<chrono::NaiveDate>| date.map(|date| date.to_string());
+            (report.bytes, report.days, report.rows) = (found.bytes, found.days, found.rows);
+            (report.from, report.to) = (shown(found.from), shown(found.to));
+        }
+        Err(FileError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+            return None;
+        }
+        Err(error) => report.damage = Some(error.to_string()),
+    }
+    Some(report)
 }
 
 /// What a start would find.

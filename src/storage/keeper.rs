@@ -1,4 +1,4 @@
-//! The threads that keep the books: one syncs, one makes room, one takes snapshots. None of them is ever waited for by a
+//! The threads that keep the books: one syncs, one makes room, one takes snapshots, one files closed days. None of them is ever waited for by a
 //! request, except in the mode `power`, whose answers wait for a sync.
 
 use std::io;
@@ -18,9 +18,16 @@ use super::bell::Bell;
 use super::error::StorageError;
 use super::journal::Journal;
 use super::snapshots::{Pace, Snapshots, Taken};
+use super::usage::{Filed, UsageFiles};
 
 /// How often is looked whether a disk that was full has room again, and whether a snapshot is due.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// How often closed days are filed: so the organizations of a time zone come into one file.
+const FILE_EVERY: Duration = Duration::from_secs(60);
+
+/// How often is looked whether files are older than the retention.
+const DROP_EVERY: Duration = Duration::from_secs(3_600);
 
 /// A snapshot for which there was no room is not tried again before this: each try writes until the disk is full.
 const AGAIN_AFTER: Duration = Duration::from_secs(5);
@@ -30,6 +37,7 @@ const AGAIN_AFTER: Duration = Duration::from_secs(5);
 pub(super) struct Keeper {
     is_closing: Arc<AtomicBool>,
     to_snapshot: Arc<Bell>,
+    to_file: Arc<Bell>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -39,6 +47,7 @@ impl Keeper {
         &self,
         journal: &Arc<Journal>,
         snapshots: &Arc<Snapshots>,
+        usage: &Arc<UsageFiles>,
         engine: &Arc<Engine>,
         clock: &Arc<dyn Clock>,
     ) -> io::Result<()> {
@@ -62,6 +71,14 @@ impl Keeper {
             is_closing: is_closing(),
         };
         threads.push(spawn("quotad-snapshot", journal, move || work.run())?);
+        let work = Filer {
+            usage: Arc::clone(usage),
+            engine: Arc::clone(engine),
+            clock: Arc::clone(clock),
+            bell: Arc::clone(&self.to_file),
+            is_closing: is_closing(),
+        };
+        threads.push(spawn("quotad-usage", journal, move || work.run())?);
         Ok(())
     }
 
@@ -71,6 +88,7 @@ impl Keeper {
         journal.to_sync.ring();
         journal.to_keep.ring();
         self.to_snapshot.ring();
+        self.to_file.ring();
         for thread in self.threads.lock().drain(..) {
             if thread.join().is_err() {
                 tracing::error!("a thread that keeps the books had ended in a panic");
@@ -174,6 +192,52 @@ impl Snapshotter {
 
     fn now(&self) -> Timestamp {
         Timestamp::from_nanos(self.clock.read().steady_ns)
+    }
+}
+
+struct Filer {
+    usage: Arc<UsageFiles>,
+    engine: Arc<Engine>,
+    clock: Arc<dyn Clock>,
+    bell: Arc<Bell>,
+    is_closing: Arc<AtomicBool>,
+}
+
+impl Filer {
+    /// Files closed days, and removes what is older than the retention.
+    fn run(&self) -> Result<(), StorageError> {
+        let (mut file_after, mut drop_after) = (self.now().0, Timestamp::MIN);
+        let mut had_room = true;
+        while !self.is_closing.load(Ordering::Acquire) {
+            self.bell.wait(LOOK_EVERY);
+            let (now, today) = self.now();
+            if now >= drop_after {
+                self.usage.drop_old(today.to_utc().date_naive())?;
+                drop_after = now.plus(DROP_EVERY);
+            }
+            let is_closed = self.engine.stats().days_to_file.load(Ordering::Relaxed) > 0;
+            if now < file_after || !is_closed {
+                continue;
+            }
+            let has_room = self.usage.file(&self.engine)? != Filed::NoRoom;
+            if had_room && !has_room {
+                tracing::warn!(
+                    "no room for a file of usage rows; they stay in memory until there is"
+                );
+            } else if has_room && !had_room {
+                tracing::info!("there is room for usage rows again");
+            }
+            had_room = has_room;
+            file_after = now.plus(if has_room { FILE_EVERY } else { AGAIN_AFTER });
+        }
+        Ok(())
+    }
+
+    /// In steady time, and by the wall clock.
+    fn now(&self) -> (Timestamp, Timestamp) {
+        let reading = self.clock.read();
+        let at = Timestamp::from_nanos;
+        (at(reading.steady_ns), at(reading.wall_ns))
     }
 }
 

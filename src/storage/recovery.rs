@@ -21,6 +21,7 @@ use super::journal::{Identity, Journal, Live, Opening};
 use super::plan_code::{PlanHash, from_json};
 use super::snapshot;
 use super::snapshots::Kept;
+use super::usage;
 
 use chain::{Chain, End, Group, Link, failed, read_whole, unreadable};
 
@@ -68,6 +69,8 @@ pub(super) struct Recovery<'a> {
 pub(super) struct Shelf {
     pub(super) kept: Vec<Kept>,
     pub(super) damaged: Vec<u64>,
+    /// The files of closed days, the oldest first.
+    pub(super) usage: Vec<usage::Table>,
 }
 
 impl Recovery<'_> {
@@ -78,12 +81,16 @@ impl Recovery<'_> {
         base_time: Timestamp,
     ) -> Result<Shelf, RecoveryError> {
         let names = self.names()?;
-        let (base, chain) = self.bring_back(&names)?;
+        let (base, chain, found) = self.bring_back(&names)?;
         let opening = self.clean(&names, &base, &chain, base_time)?;
+        for &number in &found.unknown {
+            self.remove(&files::usage(number))?;
+        }
         journal.open(opening)?;
         Ok(Shelf {
             kept: base.kept,
             damaged: base.damaged,
+            usage: found.kept,
         })
     }
 
@@ -99,7 +106,10 @@ impl Recovery<'_> {
     }
 
     /// Everything up to where the disk would be changed.
-    fn bring_back(&mut self, names: &[String]) -> Result<(Base, Chain), RecoveryError> {
+    fn bring_back(
+        &mut self,
+        names: &[String],
+    ) -> Result<(Base, Chain, usage::Found), RecoveryError> {
         let mut base = self.load_snapshot(names)?;
         let mut chain = Chain::find(self.disk, base.header.as_ref().map(|it| it.journal))?;
         // What is wrong with the newest snapshot, where no other makes up for it.
@@ -114,7 +124,8 @@ impl Recovery<'_> {
             None => self.replay(&base, &mut chain)?,
         }
         self.recovered.is_new = base.header.is_none() && chain.links.is_empty();
-        Ok((base, chain))
+        let found = usage::find(self.disk, names, self.engine)?;
+        Ok((base, chain, found))
     }
 
     /// Loads the newest snapshot that is whole.

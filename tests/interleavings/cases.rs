@@ -13,7 +13,8 @@ use quotad::domain::rates::Cost;
 use quotad::domain::time::Timestamp;
 use quotad::engine::order::{Actual, Id};
 
-use crate::orders::{Order, Outcome, Who};
+use crate::orders::deeds::Doing;
+use crate::orders::{Deed, Order, Outcome, Who};
 
 #[derive(Clone, Debug)]
 pub enum Step {
@@ -338,9 +339,11 @@ impl Case {
             plan(lenient),
             charge(who("prod", "a"), 40),
             charge(who("dev", "a"), 75),
-            Step::Do(Order::RequestExtension {
+            Step::Do(Order::Deed(Deed {
                 organization: "acme",
-            }),
+                doing: Doing::Extension,
+                id: None,
+            })),
         ];
         let threads = vec![
             vec![Step::Clock(after(10))],

@@ -14,7 +14,7 @@ use quotad::domain::names::Name;
 use quotad::domain::plan::Excess;
 use quotad::domain::rates::Cost;
 use quotad::engine::answer::{Decision, Notice};
-use quotad::engine::order::{Actual, Charge, Commit, Extend, Id, Of, Reserve, Subject};
+use quotad::engine::order::{Act, Actual, Charge, Commit, Extend, Id, Of, Reserve, Subject};
 use quotad::engine::{Bounds, Engine};
 use quotad::storage::{Durability, Options, RecoveryError, Storage};
 use quotad::world::clock::ManualClock;
@@ -145,7 +145,7 @@ fn live(folder: &Path) {
     house.engine.apply_plan(plan).expect("a first plan");
     house
         .engine
-        .start_trial(name("tried"), name("cy"))
+        .start_trial(name("tried"), name("cy"), &Act::default())
         .expect("a first trial");
     let open = house.reserve("production", "ana", 300, Some([1; 16]));
     let settled = house.reserve("production", "bo", 200, Some([2; 16]));
@@ -153,7 +153,7 @@ fn live(folder: &Path) {
     house.charge("acme", "dora", 700, Some([3; 16]));
     house
         .engine
-        .request_extension(name("acme"))
+        .request_extension(name("acme"), &Act::default())
         .expect("a first extension");
     assert!(house.storage.take_snapshot(&house.engine).expect("a disk"));
     house.charge("tried", "cy", 1_000, None);
@@ -177,7 +177,10 @@ fn live(folder: &Path) {
             name("sandbox"),
             Some(name("dora")),
             -100,
-            "an example",
+            &Act {
+                why: "an example",
+                ..Act::default()
+            },
         )
         .expect("a correction");
     house.clock.advance(HOUR / 12);

@@ -9,7 +9,7 @@ use quotad::domain::time::Timestamp;
 use quotad::engine::order::{Actual, Id};
 
 use crate::generate::{Generator, SURELY_FORGOTTEN, SURELY_REMEMBERED, Theme};
-use crate::orders::{Order, Outcome, Who};
+use crate::orders::{Deed, Order, Outcome, Who};
 use crate::reference::{Fate, Reference, What};
 use crate::rules::{Coverage, Rule};
 use crate::world::Chance;
@@ -250,7 +250,7 @@ impl Generator {
             Some(What::Hold { index, .. }) => {
                 reference.holds[*index].ended.is_none_or(|at| at > recent)
             }
-            Some(What::Charge(_, at)) => *at > recent,
+            Some(What::Charge(_, at) | What::Adjusted(at)) => *at > recent,
             None => false,
         };
         let extended = |id: &Id, request: &Id| match reference.ids.get(id).map(|it| &it.what) {
@@ -272,6 +272,9 @@ impl Generator {
                     request_id: Some(request),
                     ..
                 } => remembered(id) && extended(id, request).is_some_and(|at| at > recent),
+                Order::Deed(deed) => {
+                    deed.id.is_some_and(|id| remembered(&id)) || deed.is_remembered(reference)
+                }
                 _ => false,
             })
             .collect();
@@ -297,6 +300,7 @@ impl Generator {
                     };
                 }
                 Order::Extend { additional, .. } => *additional += 1,
+                Order::Deed(deed) => *deed = deed.changed(),
                 _ => {}
             }
         }
@@ -337,7 +341,7 @@ impl Generator {
         }
         let succeeded = matches!(
             outcome,
-            Outcome::Reserved { .. } | Outcome::Committed { .. }
+            Outcome::Reserved { .. } | Outcome::Committed { .. } | Outcome::At(_) | Outcome::Done
         );
         if succeeded
             && matches!(
@@ -348,6 +352,7 @@ impl Generator {
                         request_id: Some(_),
                         ..
                     }
+                    | Order::Deed(Deed { id: Some(_), .. })
             )
         {
             self.sent.push(order.clone());

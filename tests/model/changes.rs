@@ -1,5 +1,6 @@
 //! Changes of the plan and their judgement (section 4), extensions and trials (section 3), corrections (section 10).
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -111,6 +112,7 @@ impl Reference {
                 cycles: vec![cycle],
                 trials: Default::default(),
                 requested: Vec::new(),
+                deeds: BTreeMap::new(),
                 notices: Vec::new(),
                 would_be_denied: 0,
             };
@@ -159,7 +161,7 @@ impl Reference {
             at: now,
             usable: usable_at,
             credits: terms.credits.get(),
-            by: "".into(),
+            by: "root".into(),
             cycle,
         });
         self.settle(name, now);

@@ -6,15 +6,17 @@ use std::sync::Arc;
 use quotad::domain::books::{Books, derive};
 use quotad::domain::fact::Fact;
 use quotad::domain::names::Name;
+use quotad::domain::notice::Notice;
+use quotad::domain::plan::Plan;
 use quotad::domain::time::Timestamp;
 use quotad::engine::order::{Id, Of};
 use quotad::engine::recorder::Forgetful;
 use quotad::engine::{Bounds, Engine};
 
 use crate::generate::Generator;
-use crate::orders::Order;
+use crate::orders::{Order, Outcome, deeds};
 use crate::plans::ORGANIZATIONS;
-use crate::reference::{Fate, Reference, What};
+use crate::reference::{Event, Fate, Reference, What};
 use crate::rules::{Coverage, Rule};
 use crate::world::{Chance, Collecting, SetClock};
 
@@ -41,6 +43,10 @@ pub struct World {
     asleep: BTreeSet<&'static str>,
     /// Chance for what is no order.
     whim: Chance,
+    /// Groups of the last order's audits.
+    audited: Vec<u64>,
+    /// Groups of what an administrator changed by it.
+    changed: BTreeSet<u64>,
 }
 
 impl World {
@@ -68,6 +74,8 @@ impl World {
             },
             history: VecDeque::new(),
             asleep: BTreeSet::new(),
+            audited: Vec::new(),
+            changed: BTreeSet::new(),
         }
     }
 
@@ -132,7 +140,7 @@ impl World {
             let before = reference.ids.len();
             reference.ids.retain(|_, known| match known.what {
                 What::Hold { index, .. } => holds[index].ended.is_none_or(|at| at > long_ago),
-                What::Charge(_, at) => at > long_ago,
+                What::Charge(_, at) | What::Adjusted(at) => at > long_ago,
             });
             for _ in reference.ids.len()..before {
                 self.coverage.count(Rule::Forgotten);
@@ -144,10 +152,13 @@ impl World {
         self.step += 1;
         let fate_before = self.fate(order);
         self.note(format!("{order:?}"));
+        let plan_before = self.engine.plan();
+        (self.audited.clear(), self.changed.clear());
         let (came, given) = order.on_engine(&self.engine);
         let expected = order.on_reference_exact(&mut self.reference, given.unwrap_or_default());
         self.replay();
         self.note(format!("    -> {came:?}"));
+        self.compare_audits(order, &came, &plan_before)?;
         let fresh = fresh && fate_before;
         let same = match fresh {
             true => came == expected.clone().in_the_engines_words(),
@@ -200,7 +211,7 @@ impl World {
     fn organization_of(&self, order: &Order) -> Option<&'static str> {
         let by_hold = |id: &Id| match &self.reference.ids.get(id)?.what {
             What::Hold { index, .. } => Some(self.reference.holds[*index].at.organization.clone()),
-            What::Charge(..) => None,
+            What::Charge(..) | What::Adjusted(_) => None,
         };
         let name = match order {
             Order::Commit { id, .. } | Order::Release { id } | Order::Extend { id, .. } => {
@@ -214,11 +225,51 @@ impl World {
     /// Rebuilds from what was recorded.
     pub fn replay(&mut self) {
         for (position, fact) in self.facts.take() {
+            self.watch(position, &fact);
             self.rebuilt.apply(&fact);
             if let Some(since) = &mut self.since_copy {
                 since.push((position, fact));
             }
         }
+    }
+
+    fn watch(&mut self, position: u64, fact: &Fact) {
+        match fact {
+            Fact::Audited { .. } => self.audited.push(position),
+            Fact::Planned { .. }
+            | Fact::ExtensionRequested { .. }
+            | Fact::TrialStarted { .. }
+            | Fact::Adjusted { .. } => {
+                self.changed.insert(position);
+            }
+            _ => {}
+        }
+    }
+
+    /// What an administrator changed is audited once, in the same group; what was done before, or refused, is not.
+    fn compare_audits(
+        &self,
+        order: &Order,
+        came: &Outcome,
+        plan_before: &Plan,
+    ) -> Result<(), Mismatch> {
+        let is_repeated = self.reference.events.contains(&Event::DeedRepeated);
+        let expected = match (order, came) {
+            (Order::Plan(plan), Outcome::Changed(true)) => deeds::audits(plan_before, plan),
+            (Order::Deed(_), Outcome::At(_) | Outcome::Done) => usize::from(!is_repeated),
+            _ => 0,
+        };
+        let changes = usize::from(expected > 0);
+        let is_together = self.audited.iter().all(|it| self.changed.contains(it));
+        if (self.audited.len(), self.changed.len()) == (expected, changes) && is_together {
+            return Ok(());
+        }
+        Err(self.report(&format!(
+            "{} audits in the groups {:?}, of the changes {:?}; {expected} are right",
+            self.audited.len(),
+            self.audited,
+            self.changed
+        )))
     }
 
     /// Counters, cells and notices of one organization: engine, derivation and reference.
@@ -256,6 +307,9 @@ impl World {
             .reference
             .notices(organization)
             .expect("it has the organization");
+        // Audits are compared with their changes, in `compare_audits`.
+        let is_no_audit = |it: &Notice| !matches!(it, Notice::Audit(_));
+        let fired: Vec<_> = fired.into_iter().filter(is_no_audit).collect();
         if fired != expected {
             return Err(self.report(&format!(
                 "{organization} fired {fired:?}\n  the reference  {expected:?}"

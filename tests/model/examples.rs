@@ -12,7 +12,8 @@ use quotad::domain::standing::State;
 use quotad::domain::time::Timestamp;
 use quotad::engine::answer::{Account, Reason};
 
-use crate::orders::{Order, Outcome, Who, Whose};
+use crate::orders::deeds::Doing;
+use crate::orders::{Deed, Order, Outcome, Who, Whose};
 use crate::reference::balance::Figures;
 use crate::reference::{Failure, Reference};
 
@@ -208,9 +209,11 @@ fn grace_blocks_makers_above_100_percent_and_run_at_120_and_an_extension_lets_bo
     assert!(!book.edits("prod", 0));
     book.charge("prod", "u", 19_999);
     assert_eq!(refusal(&book.charge("prod", "u", 1)).2, 0);
-    book.run(&Order::RequestExtension {
+    book.run(&Order::Deed(Deed {
         organization: "acme",
-    });
+        doing: Doing::Extension,
+        id: None,
+    }));
     let usable = START.plus(Duration::from_secs(600));
     book.0.advance_to(usable.just_before());
     assert!(!book.edits("prod", 0));

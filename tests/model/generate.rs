@@ -10,7 +10,8 @@ use quotad::domain::rates::{Class, Cost};
 use quotad::domain::time::Timestamp;
 use quotad::engine::order::Id;
 
-use crate::orders::{Order, Who, Whose};
+use crate::orders::deeds::Doing;
+use crate::orders::{Deed, Order, Who, Whose};
 use crate::plans::{ENVIRONMENTS, OPERATIONS, ORGANIZATIONS, Planner, USERS};
 use crate::reference::Reference;
 use crate::world::Chance;
@@ -232,18 +233,28 @@ impl Generator {
                 self.plan(chance, reference)
             }
             81..84 => self.request(chance, reference, organization),
-            84..87 if self.theme == Theme::Extensions => Order::RequestExtension { organization },
+            84..87 if self.theme == Theme::Extensions => {
+                deed(chance, organization, Doing::Extension)
+            }
             84..87 => self.trial(chance, reference, organization),
             87..89 => {
                 let credits = i64::try_from(chance.between(1, 25)).expect("small");
-                Order::Adjust {
-                    who,
-                    credits: if chance.percent(60) {
-                        -credits
-                    } else {
-                        credits
-                    },
-                }
+                let Who {
+                    organization,
+                    environment,
+                    user,
+                } = who;
+                let credits = if chance.percent(60) {
+                    -credits
+                } else {
+                    credits
+                };
+                let doing = Doing::Adjust {
+                    environment,
+                    user,
+                    credits,
+                };
+                deed(chance, organization, doing)
             }
             _ => return self.again(chance, reference),
         };
@@ -258,7 +269,7 @@ impl Generator {
     ) -> Order {
         match self.theme {
             Theme::Trials => self.trial(chance, reference, organization),
-            _ if chance.percent(70) => Order::RequestExtension { organization },
+            _ if chance.percent(70) => deed(chance, organization, Doing::Extension),
             _ => self.trial(chance, reference, organization),
         }
     }
@@ -278,11 +289,12 @@ impl Generator {
             let last = trials.and_then(|it| it.get(**user)?.last());
             last.is_some_and(|last| last.until <= reference.now)
         };
-        match (USERS.iter().find(ended), chance.below(10)) {
-            (Some(user), 0..6) => Order::RenewTrial { organization, user },
-            (_, 0..8) => Order::StartTrial { organization, user },
-            _ => Order::RenewTrial { organization, user },
-        }
+        let doing = match (USERS.iter().find(ended), chance.below(10)) {
+            (Some(user), 0..6) => Doing::RenewTrial { user },
+            (_, 0..8) => Doing::StartTrial { user },
+            _ => Doing::RenewTrial { user },
+        };
+        deed(chance, organization, doing)
     }
 
     pub fn min(&self, chance: &mut Chance, class: Class, price: u64) -> Option<u64> {
@@ -312,6 +324,15 @@ impl Generator {
         }
         Order::Plan(Arc::new(self.planner.change(chance, &reference.plan)))
     }
+}
+
+fn deed(chance: &mut Chance, organization: &'static str, doing: Doing) -> Order {
+    let id = chance.percent(60).then(|| chance.id());
+    Order::Deed(Deed {
+        organization,
+        doing,
+        id,
+    })
 }
 
 /// A plan that sets an allocation below what was drawn of it.

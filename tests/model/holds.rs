@@ -248,7 +248,7 @@ impl Reference {
     fn hold_index(&self, id: &Id) -> Answer<usize> {
         match self.ids.get(id).map(|known| &known.what) {
             Some(What::Hold { index, .. }) => Ok(*index),
-            Some(What::Charge(..)) => Err(Failure::Precondition),
+            Some(What::Charge(..) | What::Adjusted(_)) => Err(Failure::Precondition),
             None => Err(Failure::UnknownReservation),
         }
     }

@@ -1,6 +1,8 @@
 //! One order, run on the engine and on the reference, with answers that can be compared.
 #![allow(dead_code, missing_docs, unreachable_pub)]
 
+pub mod deeds;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +17,8 @@ use quotad::engine::answer::{
 };
 use quotad::engine::answer::{Reserved, Standing};
 use quotad::engine::order::{Actual, Charge, Check, Commit, Extend, Id, Of, Reserve, Subject};
+
+pub use deeds::Deed;
 
 use crate::reference::balance::Figures;
 use crate::reference::{Answer, Failure, Reference};
@@ -73,21 +77,7 @@ pub enum Order {
         whose: Whose,
     },
     Plan(Arc<Plan>),
-    RequestExtension {
-        organization: &'static str,
-    },
-    StartTrial {
-        organization: &'static str,
-        user: &'static str,
-    },
-    RenewTrial {
-        organization: &'static str,
-        user: &'static str,
-    },
-    Adjust {
-        who: Who,
-        credits: i64,
-    },
+    Deed(Deed),
 }
 
 /// An answer, without what differs between two that are right: ids, receipts and words.
@@ -293,14 +283,12 @@ impl Order {
     /// The organization that the order is about, if its own words name one.
     pub fn organization(&self) -> Option<&'static str> {
         match self {
-            Self::Reserve { who, .. }
-            | Self::Charge { who, .. }
-            | Self::Check { who, .. }
-            | Self::Adjust { who, .. } => Some(who.organization),
-            Self::Balance { organization, .. }
-            | Self::RequestExtension { organization }
-            | Self::StartTrial { organization, .. }
-            | Self::RenewTrial { organization, .. } => Some(organization),
+            Self::Reserve { who, .. } | Self::Charge { who, .. } | Self::Check { who, .. } => {
+                Some(who.organization)
+            }
+            Self::Deed(Deed { organization, .. }) | Self::Balance { organization, .. } => {
+                Some(organization)
+            }
             Self::Commit { .. } | Self::Release { .. } | Self::Extend { .. } | Self::Plan(_) => {
                 None
             }
@@ -376,32 +364,10 @@ impl Order {
                 failed(engine.balance(name(organization), of(*whose))),
                 |it| Outcome::Balance(Box::new(figures(it))),
             ),
-            Self::Plan(plan) => plain(
-                failed(engine.apply_plan((**plan).clone())),
-                Outcome::Changed,
-            ),
-            Self::RequestExtension { organization } => plain(
-                failed(engine.request_extension(name(organization))),
-                Outcome::At,
-            ),
-            Self::StartTrial { organization, user } => plain(
-                failed(engine.start_trial(name(organization), name(user))),
-                Outcome::At,
-            ),
-            Self::RenewTrial { organization, user } => plain(
-                failed(engine.renew_trial(name(organization), name(user))),
-                Outcome::At,
-            ),
-            Self::Adjust { who, credits } => {
-                let Subject {
-                    organization,
-                    environment,
-                    user,
-                    ..
-                } = subject(*who);
-                let done = engine.adjust(organization, environment, user, *credits, "a correction");
-                plain(failed(done), |()| Outcome::Done)
-            }
+            Self::Plan(plan) => plain(failed(deeds::apply(engine, plan)), |it| {
+                Outcome::Changed(it.is_changed)
+            }),
+            Self::Deed(deed) => deed.on_engine(engine),
         };
         (outcome, id)
     }
@@ -471,19 +437,7 @@ impl Order {
                 Outcome::Balance(Box::new(it))
             }),
             Self::Plan(plan) => plain(reference.apply_plan((**plan).clone()), Outcome::Changed),
-            Self::RequestExtension { organization } => {
-                plain(reference.request_extension(organization), Outcome::At)
-            }
-            Self::StartTrial { organization, user } => {
-                plain(reference.start_trial(organization, user), Outcome::At)
-            }
-            Self::RenewTrial { organization, user } => {
-                plain(reference.renew_trial(organization, user), Outcome::At)
-            }
-            Self::Adjust { who, credits } => {
-                let done = reference.adjust(who.organization, who.environment, who.user, *credits);
-                plain(done, |()| Outcome::Done)
-            }
+            Self::Deed(deed) => deed.on_reference(reference),
         }
     }
 }

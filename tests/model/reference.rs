@@ -25,6 +25,8 @@ use quotad::domain::time::Timestamp;
 use quotad::engine::answer::{Account, Committed, EngineError, Notice, Released, Reserved};
 use quotad::engine::order::Id;
 
+use crate::orders::Deed;
+
 /// Why something could not be done, without the words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Failure {
@@ -93,6 +95,7 @@ pub enum Event {
     ExtendLengthensClosed,
     FreeNeverRefused,
     MakerGranted,
+    DeedRepeated,
 }
 
 #[derive(Clone, Debug)]
@@ -118,6 +121,8 @@ pub struct Organization {
     pub trials: BTreeMap<Box<str>, Vec<Period>>,
     /// When extensions were requested, ever.
     pub requested: Vec<Timestamp>,
+    /// Extensions and trials by their ids, with what was answered, and in which cycle.
+    pub deeds: BTreeMap<Id, (Deed, Timestamp, usize)>,
     pub notices: Vec<Notice>,
     pub would_be_denied: u64,
 }
@@ -189,6 +194,8 @@ pub enum What {
     },
     /// The answer, and when it was given.
     Charge(Committed, Timestamp),
+    /// When.
+    Adjusted(Timestamp),
 }
 
 pub fn u(amount: i128) -> u64 {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use quotad::domain::standing::State;
 use quotad::engine::answer::{Account, Denial, Notice, Reason};
 
+use crate::orders::deeds::Doing;
 use crate::orders::{Order, Outcome};
 use crate::reference::{Event, Failure};
 
@@ -34,7 +35,7 @@ rules! {
     OtherOutcome, UnknownReservation, UnknownOrganization, Invalid,
     PlanApplied, PlanSame, PlanRefusedSum, PlanRefusedAllocation,
     ExtensionGranted, ExtensionRefused, TrialStarted, TrialStartRefused, TrialRenewed, TrialRenewalRefused,
-    Adjusted, AdjustRefused, Forgotten,
+    Adjusted, AdjustRefused, RepeatDeed, RepeatDeedRefused, Forgotten,
     StateOk, StateWarning, StateExhausted, StateOverage, StateBlocked,
 }
 
@@ -65,6 +66,7 @@ impl Coverage {
     pub fn event(&mut self, event: Event) {
         self.count(match event {
             Event::Expired => Rule::Expired,
+            Event::DeedRepeated => Rule::RepeatDeed,
             Event::ExpiredAfterBoundary => Rule::ExpiredAfterBoundary,
             Event::Boundary => Rule::Boundary,
             Event::BoundaryWithOpenHolds => Rule::BoundaryWithOpenHolds,
@@ -192,10 +194,13 @@ impl Coverage {
             } else {
                 Rule::PlanSame
             }),
-            (Order::RequestExtension { .. }, _) => Some(Rule::ExtensionGranted),
-            (Order::StartTrial { .. }, _) => Some(Rule::TrialStarted),
-            (Order::RenewTrial { .. }, _) => Some(Rule::TrialRenewed),
-            (Order::Adjust { .. }, _) => Some(Rule::Adjusted),
+            (Order::Deed(_), _) if !fresh => None,
+            (Order::Deed(deed), _) => Some(match deed.doing {
+                Doing::Extension => Rule::ExtensionGranted,
+                Doing::StartTrial { .. } => Rule::TrialStarted,
+                Doing::RenewTrial { .. } => Rule::TrialRenewed,
+                Doing::Adjust { .. } => Rule::Adjusted,
+            }),
             _ => None,
         };
         if let Some(rule) = rule {
@@ -209,10 +214,13 @@ impl Coverage {
             (_, Failure::UnknownReservation) => Rule::UnknownReservation,
             (Order::Plan(_), Failure::RefusedAllocation) => Rule::PlanRefusedAllocation,
             (Order::Plan(_), _) => Rule::PlanRefusedSum,
-            (Order::RequestExtension { .. }, _) => Rule::ExtensionRefused,
-            (Order::StartTrial { .. }, _) => Rule::TrialStartRefused,
-            (Order::RenewTrial { .. }, _) => Rule::TrialRenewalRefused,
-            (Order::Adjust { .. }, _) => Rule::AdjustRefused,
+            (Order::Deed(_), _) if !fresh => Rule::RepeatDeedRefused,
+            (Order::Deed(deed), _) => match deed.doing {
+                Doing::Extension => Rule::ExtensionRefused,
+                Doing::StartTrial { .. } => Rule::TrialStartRefused,
+                Doing::RenewTrial { .. } => Rule::TrialRenewalRefused,
+                Doing::Adjust { .. } => Rule::AdjustRefused,
+            },
             (_, Failure::Precondition) => Rule::OtherOutcome,
             (_, Failure::Invalid) if !fresh => Rule::RepeatOtherContents,
             _ => Rule::Invalid,

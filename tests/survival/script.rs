@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use quotad::domain::names::Name;
 use quotad::domain::time::Timestamp;
+use quotad::engine::order::Act;
 use quotad::engine::recorder::Forgetful;
 use quotad::engine::{Bounds, Engine};
 
@@ -185,8 +186,12 @@ impl Action {
                 let reason = "r".repeat(*reason_bytes);
                 let (organization, environment) = (name(who.organization), name(who.environment));
                 let user = who.user.map(name);
-                match engine.adjust(organization, environment, user, 1, &reason) {
-                    Ok(()) => Came::Outcome(Outcome::Done),
+                let act = Act {
+                    why: &reason,
+                    ..Act::default()
+                };
+                match engine.adjust(organization, environment, user, 1, &act) {
+                    Ok(_) => Came::Outcome(Outcome::Done),
                     Err(error) => Came::Outcome(Outcome::Failed(Failure::of(&error))),
                 }
             }

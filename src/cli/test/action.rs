@@ -7,6 +7,7 @@ use crate::domain::plan::Excess;
 use super::fields::{Fields, duration, instant};
 use super::node::{Fault, Kind, Node};
 use super::step::{Action, Asked, Used, id_of};
+use super::usage;
 
 /// Reads what stands at a step's key.
 pub(super) fn action(verb: &'static str, node: &Node) -> Result<Action, Fault> {
@@ -25,23 +26,10 @@ pub(super) fn action(verb: &'static str, node: &Node) -> Result<Action, Fault> {
     let action = match verb {
         "reserve" | "charge" | "check" => request(verb, &mut fields)?,
         "commit" | "release" | "extend" => settlement(verb, &mut fields)?,
-        "usage" => {
-            for key in [
-                "organization",
-                "group_by",
-                "cycle",
-                "from",
-                "to",
-                "environment",
-                "user",
-                "product",
-                "model",
-                "operation",
-            ] {
-                fields.take(key);
-            }
-            Action::Skip
-        }
+        "usage" => Action::Usage {
+            organization: fields.text("organization")?,
+            query: usage::query(&mut fields)?,
+        },
         _ => administration(verb, &mut fields)?,
     };
     fields.done()?;

@@ -84,11 +84,17 @@ impl Kept {
     }
 
     /// Does what the threads of a sidecar do while requests go on.
-    pub(super) fn between_steps(&self) -> Result<(), KeepError> {
+    pub(super) fn between_steps(&self, engine: &Engine) -> Result<(), KeepError> {
         if let Some((storage, _)) = &self.running {
             storage.make_room()?;
+            storage.file_days(engine)?;
         }
         Ok(())
+    }
+
+    /// Where the books are kept, while the scenario's process runs.
+    pub(super) fn storage(&self) -> Option<&Storage> {
+        self.running.as_ref().map(|(storage, _)| storage)
     }
 
     /// Ends as a sidecar that is told to.

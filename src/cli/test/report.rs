@@ -1,6 +1,5 @@
 //! What came of the scenarios: a line for each, and the sums.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use serde_json::{Value, json};
@@ -18,8 +17,6 @@ pub struct Outcome {
     pub name: String,
     /// How many steps were run.
     pub steps: usize,
-    /// The steps that were skipped, by line.
-    pub skipped: Vec<(usize, &'static str)>,
     /// Why it failed: line and problem, the first step's that failed; empty if it passed.
     pub(super) faults: Vec<Fault>,
 }
@@ -37,7 +34,6 @@ impl Outcome {
             "scenario": self.name,
             "passed": self.passed(),
             "steps": self.steps,
-            "skipped": self.skipped.iter().map(|(line, step)| json!({"line": line, "step": step})).collect::<Value>(),
             "problems": self.faults.iter().map(|it| json!({"line": it.line, "problem": it.problem})).collect::<Value>(),
         })
     }
@@ -49,7 +45,6 @@ impl fmt::Display for Outcome {
             file,
             line,
             name,
-            skipped,
             faults,
             ..
         } = self;
@@ -60,13 +55,6 @@ impl fmt::Display for Outcome {
             name
         };
         write!(f, "{word}  {file}:{line}: {name}")?;
-        if !skipped.is_empty() {
-            let steps: Vec<String> = skipped
-                .iter()
-                .map(|(line, step)| format!("{step} in line {line}"))
-                .collect();
-            write!(f, "\n      skipped, not built yet: {}", steps.join(", "))?;
-        }
         for Fault { line, problem } in faults {
             write!(f, "\n      {file}:{line}: {problem}")?;
         }
@@ -100,30 +88,10 @@ impl Report {
         self.outcomes.iter().map(|outcome| outcome.steps).sum()
     }
 
-    /// How many steps of each kind were skipped.
-    pub fn skipped(&self) -> BTreeMap<&'static str, usize> {
-        let mut skipped = BTreeMap::new();
-        for (_, step) in self.outcomes.iter().flat_map(|outcome| &outcome.skipped) {
-            *skipped.entry(*step).or_default() += 1;
-        }
-        skipped
-    }
-
     /// The sums, in two lines.
     pub fn summary(&self) -> String {
-        let skipped = self.skipped();
-        let total: usize = skipped.values().sum();
-        let kinds: Vec<String> = skipped
-            .iter()
-            .map(|(step, count)| format!("{step} {count}"))
-            .collect();
-        let kinds = if kinds.is_empty() {
-            String::new()
-        } else {
-            format!(" ({})", kinds.join(", "))
-        };
         format!(
-            "steps: {} run, {total} skipped{kinds}\nscenarios: {} passed, {} failed",
+            "steps: {} run\nscenarios: {} passed, {} failed",
             self.steps(),
             self.passed(),
             self.failed()
@@ -137,7 +105,6 @@ impl Report {
             "passed": self.passed(),
             "failed": self.failed(),
             "steps": self.steps(),
-            "skipped": self.skipped(),
         })
     }
 }

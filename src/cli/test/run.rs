@@ -14,12 +14,14 @@ use crate::domain::time::Timestamp;
 use crate::engine::answer::{Decision, EngineError, Notice};
 use crate::engine::order::{Act, Actual, Charge, Check, Commit, Extend, Id, Of, Reserve, Subject};
 use crate::engine::{Bounds, Engine};
+use crate::storage::{UsageError, UsageQuery};
 use crate::world::clock::{Clock, ManualClock};
 
 use super::answer::{balance, came, committed, denied, done, fields, object, reserved};
 use super::expect::{Came, shown};
 use super::kept::{KeepError, Kept, nobody_keeps};
 use super::step::{Action, Asked, Used, id_of};
+use super::usage;
 
 /// More than any scenario that people can read needs.
 pub(super) const BOUNDS: Bounds = Bounds {
@@ -121,7 +123,7 @@ impl World {
 
     fn try_act(&mut self, action: &Action) -> Result<Came, Failure> {
         if let Some(kept) = &self.kept {
-            kept.between_steps()?;
+            kept.between_steps(&self.engine)?;
         }
         match action {
             Action::Restart { is_crash, down } => self.restart(*is_crash, *down),
@@ -405,9 +407,24 @@ impl World {
                         .collect(),
                 ));
             }
+            Action::Usage {
+                organization,
+                query,
+            } => return self.usage(organization, query),
             _ => {}
         }
         Ok(done())
+    }
+
+    fn usage(&self, organization: &Option<String>, query: &UsageQuery) -> Result<Came, Failure> {
+        let mut query = query.clone();
+        query.organization = self.organization(organization).into();
+        let storage = self.kept.as_ref().and_then(Kept::storage);
+        let groups = usage::ask(&self.engine, storage, &query).map_err(|error| match error {
+            UsageError::Engine(error) => error.into(),
+            UsageError::File(error) => Failure("DATA_LOSS", error.to_string()),
+        })?;
+        Ok(Came::List(groups))
     }
 
     fn estimate(

@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::domain::plan::Excess;
 use crate::domain::time::Timestamp;
 use crate::engine::order::Id;
+use crate::storage::UsageQuery;
 
 use super::action::action;
 use super::expect::Expect;
@@ -93,8 +94,10 @@ pub(super) enum Action {
     Notifications {
         organization: Option<String>,
     },
-    /// Needs what is not built yet; counted and shown.
-    Skip,
+    Usage {
+        organization: Option<String>,
+        query: UsageQuery,
+    },
 }
 
 /// What `reserve`, `charge` and `check` ask for.

@@ -168,7 +168,7 @@ fn what_the_file_may_not_say() {
         ),
         (
             "plan: p.yaml\nretention: 1h",
-            "/etc/quotad/quotad.yaml:2:1: retention: out of range; choose 1d to 36525d",
+            "/etc/quotad/quotad.yaml:2:12: retention: out of range; choose 1d to 36525d",
         ),
         (
             "durability: disk",

@@ -98,27 +98,6 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// The settings that it names.
-    pub fn named(&self) -> BTreeSet<Setting> {
-        let set = [
-            (Setting::DisplayName, self.display_name.is_some()),
-            (Setting::TimeZone, self.time_zone.is_some()),
-            (Setting::Cycle, self.cycle.is_some()),
-            (Setting::Scale, self.scale.is_some()),
-            (Setting::AllowUnallocated, self.allow_unallocated.is_some()),
-            (Setting::Overage, self.overage.is_some()),
-            (Setting::Excess, self.excess.is_some()),
-            (Setting::Enforcement, self.enforcement.is_some()),
-            (Setting::Seats, self.seats.is_some()),
-            (Setting::Thresholds, self.thresholds.is_some()),
-            (Setting::Extension, self.extension.is_some()),
-            (Setting::Trial, self.trial.is_some()),
-        ];
-        let set = set.into_iter().filter(|(_, is_set)| *is_set);
-        let set = set.map(|(setting, _)| setting);
-        set.chain(self.reset.iter().copied()).collect()
-    }
-
     fn put(&self, plan: &mut OrganizationPlan) {
         fn set<T: Clone>(value: &Option<T>, to: &mut T) {
             if let Some(value) = value {
@@ -148,21 +127,21 @@ impl Settings {
 /// ([`settings_etag`]).
 ///
 /// # Errors
-/// If the plan file owns one of them, if they have changed, or if the result is no valid plan.
+/// If the plan file owns one of them and says something else, if they have changed, or if the result is no valid plan.
 pub fn set_settings(
     plan: &Plan,
     organization: &str,
     settings: &Settings,
     etag: Option<&str>,
 ) -> Result<Plan, EditError> {
-    let named = settings.named();
-    let entries = named.iter().map(|&it| Entry::setting(organization, it));
-    refuse_owned(plan, entries)?;
+    let mut result = plan.clone();
+    let found = result.organizations.entry(organization.into());
+    settings.put(Arc::make_mut(found.or_default()));
+    let entries = Setting::ALL.map(|it| Entry::setting(organization, it));
+    let changed = |entry: &Entry| super::text(plan, entry) != super::text(&result, entry);
+    refuse_owned(plan, entries.into_iter().filter(changed))?;
     refuse_stale_settings(plan, organization, etag)?;
-    let mut plan = plan.clone();
-    let found = plan.organizations.entry(organization.into()).or_default();
-    settings.put(Arc::make_mut(found));
-    checked(plan)
+    checked(result)
 }
 
 /// Takes an organization out of the plan, with all that it says of it. Its books are kept. `etag` as for [`set_settings`].
@@ -471,3 +450,6 @@ fn refuse_stale_settings(
     let found = || settings_etag(plan, organization);
     refuse_stale(etag, found, &Entry::organization(organization))
 }
+
+#[cfg(test)]
+mod tests;

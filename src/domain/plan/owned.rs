@@ -211,3 +211,6 @@ fn copy_part(part: &Part, from: &OrganizationPlan, to: &mut OrganizationPlan) {
         },
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use crate::domain::cycle::Rule;
 use crate::domain::rates::{Class, Operation};
 
+use super::file_text::file_text;
 use super::{
     Catalogue, Enforcement, Entry, EnvironmentPlan, Excess, ExtensionTerms, Grant, GrantKind,
     License, LimitKind, OrganizationPlan, Overage, Part, Plan, Setting, Thresholds, TrialTerms,
@@ -52,6 +53,13 @@ pub fn text(plan: &Plan, entry: &Entry) -> Option<String> {
 pub fn etag(plan: &Plan, entry: &Entry) -> String {
     let mut hash = Sha256::new();
     add(&mut hash, text(plan, entry).as_deref());
+    first_digits(hash)
+}
+
+/// Names a whole plan, whoever owns what: another as soon as its [`file_text`] is another.
+pub fn plan_etag(plan: &Plan) -> String {
+    let mut hash = Sha256::new();
+    add(&mut hash, Some(&file_text(plan)));
     first_digits(hash)
 }
 
@@ -112,8 +120,13 @@ fn value_text(setting: Setting, organization: &OrganizationPlan) -> Option<Strin
     })
 }
 
+/// One grant.
+pub(super) fn grant_text(grant: &Grant) -> String {
+    Line(grant).to_string()
+}
+
 fn grants_text(grants: &[Grant]) -> Option<String> {
-    let lines: Vec<_> = grants.iter().map(|it| Line(it).to_string()).collect();
+    let lines: Vec<_> = grants.iter().map(grant_text).collect();
     (!lines.is_empty()).then(|| format!("[{}]", lines.join(", ")))
 }
 
@@ -128,7 +141,7 @@ fn license_text(plan: &Plan, name: &str) -> Option<String> {
 }
 
 /// A text as a YAML scalar that reads as that text, inside `{}` and `[]` too.
-struct Scalar<'a>(&'a str);
+pub(super) struct Scalar<'a>(pub(super) &'a str);
 
 impl Display for Scalar<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -20,6 +20,7 @@ use super::super::organization::Organization;
 use super::super::recorder::Receipt;
 use super::super::shard::Shard;
 use super::super::slab::position;
+use super::query::{Groups, UsageGroup, UsageQuery};
 use super::{ADJUSTMENT_SHOWN, Day, FOLDED_SHOWN, UsageRow};
 
 /// So many names are looked up under one lock.
@@ -135,6 +136,23 @@ impl Engine {
             days,
             receipt,
         })
+    }
+
+    /// Answers a question from the memory alone: for engines whose days are never filed.
+    ///
+    /// # Errors
+    /// As [`Self::usage`].
+    pub fn usage_in_memory(&self, query: &UsageQuery) -> Result<Vec<UsageGroup>, EngineError> {
+        let unknown = || EngineError::UnknownOrganization(query.organization.clone());
+        let name = Name::parse(&query.organization).map_err(|_| unknown())?;
+        let view = self.usage(name)?;
+        let mut groups = Groups::default();
+        for day in &view.days {
+            if query.wants(day.date, day.book, view.book) {
+                groups.add(query, day);
+            }
+        }
+        Ok(groups.take())
     }
 
     /// The organizations that have closed days that stand in no file yet, in no order.

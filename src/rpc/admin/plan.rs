@@ -2,7 +2,7 @@
 
 use crate::domain::names::Name;
 use crate::domain::plan::edit;
-use crate::domain::plan::{Difference, LimitKind, Plan, diff};
+use crate::domain::plan::{Difference, LimitKind, Plan, diff, file_text, plan_etag};
 use crate::engine::answer::EngineError;
 use crate::engine::order::{Act, Planned};
 use crate::rpc::convert::admin::{bad, credits, etag, mask, name, names, or_default, required};
@@ -15,7 +15,7 @@ use crate::rpc::operate::Answered;
 use crate::rpc::pb;
 use crate::rpc::status::Refusal;
 
-use super::{By, Parts, plan_file};
+use super::{By, Parts};
 
 /// Users in one AssignEqualLimits or DistributeEqually at most.
 const USERS_MAX: usize = 10_000;
@@ -340,9 +340,11 @@ pub(super) fn get_plan(
     parts: &Parts,
     _wire: &pb::GetPlanRequest,
 ) -> Result<pb::GetPlanResponse, Refusal> {
-    let plan = plan_file::text_of(&parts.engine.plan());
-    let etag = plan_file::etag_of(&plan);
-    Ok(pb::GetPlanResponse { plan, etag })
+    let plan = parts.engine.plan();
+    Ok(pb::GetPlanResponse {
+        plan: file_text(&plan),
+        etag: plan_etag(&plan),
+    })
 }
 
 pub(super) fn apply_plan(
@@ -378,7 +380,7 @@ fn refuse_stale(plan: &Plan, expected: &str) -> Result<(), Refusal> {
     let Some(expected) = etag(expected) else {
         return Ok(());
     };
-    let found = plan_file::etag_of(&plan_file::text_of(plan));
+    let found = plan_etag(plan);
     if found == expected {
         return Ok(());
     }
@@ -393,6 +395,6 @@ fn applied(before: &Plan, after: &Plan) -> pb::ApplyPlanResponse {
     };
     pb::ApplyPlanResponse {
         differences: diff(before, after).into_iter().map(shown).collect(),
-        etag: plan_file::etag_of(&plan_file::text_of(after)),
+        etag: plan_etag(after),
     }
 }

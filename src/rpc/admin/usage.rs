@@ -18,10 +18,9 @@ const SIZE_DEFAULT: usize = 1_000;
 /// Rows on a page at most.
 const SIZE_MAX: usize = 10_000;
 
-/// Answers questions about usage: hands over sums, some at a time, until it is told to stop (`false`). What it hands over is of
-/// one instant.
+/// Answers questions about usage: hands over sums, one after the other, as long as it is told to go on (`true`).
 pub type AskUsage =
-    dyn Fn(&UsageQuery, &mut dyn FnMut(&[UsageGroup]) -> bool) -> Result<(), Refusal> + Send + Sync;
+    dyn Fn(&UsageQuery, &mut dyn FnMut(UsageGroup) -> bool) -> Result<(), Refusal> + Send + Sync;
 
 /// Hands over what is shown of each sum, with its credits, until it is told to stop.
 pub(super) fn each_sum(
@@ -37,18 +36,17 @@ pub(super) fn each_sum(
         }
         return Ok(());
     }
-    (parts.ask_usage)(&question.query, &mut |some| {
-        let mut wanted = some.iter().filter(|sum| question.wants(sum));
-        wanted.all(|sum| take(question.texts(sum), sum.credits))
+    (parts.ask_usage)(&question.query, &mut |sum| {
+        !question.wants(&sum) || take(question.texts(&sum), sum.credits)
     })
 }
 
 /// All sums by what is shown of them, sorted.
 fn sums(parts: &Parts, question: &Question) -> Result<BTreeMap<Vec<String>, i64>, Refusal> {
     let mut sums: BTreeMap<Vec<String>, i64> = BTreeMap::new();
-    (parts.ask_usage)(&question.query, &mut |some| {
-        for sum in some.iter().filter(|sum| question.wants(sum)) {
-            let credits = sums.entry(question.texts(sum)).or_default();
+    (parts.ask_usage)(&question.query, &mut |sum| {
+        if question.wants(&sum) {
+            let credits = sums.entry(question.texts(&sum)).or_default();
             *credits = credits.saturating_add(sum.credits);
         }
         true

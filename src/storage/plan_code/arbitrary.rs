@@ -8,10 +8,12 @@ use chrono::NaiveDate;
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::option;
 use proptest::prelude::*;
+use proptest::sample::subsequence;
 
 use crate::domain::plan::{
     Catalogue, Enforcement, EnvironmentPlan, Excess, ExtensionTerms, Grant, GrantKind, License,
-    LimitKind, OrganizationPlan, Overage, Plan, Thresholds, TrialTerms, UserPlan,
+    LimitKind, OrganizationPlan, Overage, Owned, OwnedOrganization, Plan, Setting, Thresholds,
+    TrialTerms, UserPlan,
 };
 use crate::domain::rates::{Operation, RateCard};
 use crate::storage::parts::arbitrary::{calendar, class, credits, name, number, rate, small};
@@ -151,14 +153,38 @@ pub(in crate::storage) fn plan() -> impl Strategy<Value = Plan> {
         });
     let organizations = btree_map(name(), organization_plan().prop_map(Arc::new), 0..4);
     let catalogue = (credits(), btree_map(name(), license(), 0..4));
-    (organizations, btree_map(name(), operation, 0..4), catalogue).prop_map(
-        |(organizations, operations, (add_on_credits, licenses))| Plan {
+    let parts = (organizations, btree_map(name(), operation, 0..4), catalogue);
+    (parts, owned()).prop_map(
+        |((organizations, operations, (add_on_credits, licenses)), owned)| Plan {
             organizations,
             rate_card: Arc::new(RateCard { operations }),
             catalogue: Arc::new(Catalogue {
                 add_on_credits,
                 licenses,
             }),
+            owned: Arc::new(owned),
+        },
+    )
+}
+
+fn owned() -> impl Strategy<Value = Owned> {
+    let names = || btree_set(name(), 0..4);
+    let settings = subsequence(Setting::ALL.to_vec(), 0..=Setting::ALL.len());
+    let organization = (settings, any::<bool>(), names(), names()).prop_map(
+        |(settings, grants, environments, users)| OwnedOrganization {
+            settings: settings.into_iter().collect(),
+            grants,
+            environments,
+            users,
+        },
+    );
+    let organizations = btree_map(name(), organization, 0..4);
+    (organizations, names(), any::<bool>(), names()).prop_map(
+        |(organizations, rates, add_on_credits, licenses)| Owned {
+            organizations,
+            rates,
+            add_on_credits,
+            licenses,
         },
     )
 }
