@@ -184,7 +184,7 @@ pub(super) fn failed(error: &ClientError, output: Output) -> Exit {
         "{}: {}{}",
         code_name(status.code()),
         status.message(),
-        advice(status.code())
+        advice(status)
     ));
     match status.code() {
         Code::InvalidArgument
@@ -200,8 +200,10 @@ pub(super) fn failed(error: &ClientError, output: Output) -> Exit {
 }
 
 /// What to do, where the sidecar does not know how this command is used.
-fn advice(code: Code) -> &'static str {
-    match code {
+fn advice(status: &Status) -> &'static str {
+    match status.code() {
+        // It says so itself.
+        Code::Aborted if status.message().contains("read it again") => "",
         Code::Unauthenticated => {
             "\nGive a token with --token-file FILE, or in the variable QUOTAD_TOKEN; who keeps the sidecar's tokens \
              (management.tokens_file) hands them out."

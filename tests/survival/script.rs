@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use quotad::domain::names::Name;
 use quotad::domain::time::Timestamp;
-use quotad::engine::order::Act;
 use quotad::engine::answer::EngineError;
+use quotad::engine::order::Act;
 use quotad::engine::recorder::Forgetful;
 use quotad::engine::{Bounds, Engine};
 
