@@ -58,10 +58,12 @@ impl Engine {
         most: usize,
         first: &mut BTreeSet<Box<str>>,
     ) -> Result<(), EngineError> {
-        let mut add = |name: &Box<str>| {
-            let is_before = |last: &Box<str>| first.len() < most || name < last;
-            if after.is_none_or(|after| after < &**name) && first.last().is_none_or(is_before) {
-                first.insert(name.clone());
+        let mut add = |name: &str| {
+            let is_before = |last: &str| first.len() < most || name < last;
+            if after.is_none_or(|after| after < name)
+                && first.last().map(|last| &**last).is_none_or(is_before)
+            {
+                first.insert(name.into());
                 if first.len() > most {
                     first.pop_last();
                 }
