@@ -70,7 +70,7 @@ impl Engine {
             }
         };
         if let Some(plan) = self.plan().organizations.get(organization.as_str()) {
-            plan.users.keys().for_each(&mut add);
+            plan.users.keys().for_each(|name| add(name));
         }
         let mut next = Some(0);
         while let Some(from) = next {
