@@ -69,7 +69,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Serve(serve::Args),
+    Serve(Box<serve::Args>),
     Check(check::Args),
     Test(test::Args),
     Reserve(reserve::Args),
@@ -111,8 +111,8 @@ pub fn main() -> ExitCode {
         output,
         log,
     } = Cli::parse();
-    let exit = match command.unwrap_or(Command::Serve(serve)) {
-        Command::Serve(args) => serve::run(args, &log),
+    let exit = match command.unwrap_or_else(|| Command::Serve(Box::new(serve))) {
+        Command::Serve(args) => serve::run(*args, &log),
         Command::Check(args) => check::run(&args, output),
         Command::Test(args) => test::run(&args, output),
         Command::Reserve(args) => reserve::run(args, output),
