@@ -12,11 +12,11 @@ use crate::domain::time::Timestamp;
 use crate::world::sabotage::{self, Fault};
 
 use super::book::Book;
-use super::entry::UsageRow;
 use super::gauges::count;
 use super::holds::{Row, State, slot_of};
 use super::organization::Organization;
 use super::shard::{Finished, Shard, shift};
+use super::usage::row_of;
 
 /// A signed amount of credits: amounts end at 2^53 - 1.
 fn signed(amount: u64) -> i64 {
@@ -351,68 +351,6 @@ impl Shard {
         organization.show();
     }
 
-    fn add_usage(&mut self, place: &Place, credits: i64) {
-        let Some(organization) = self.organization(place.organization) else {
-            return;
-        };
-        if organization.days.book(place.book, row_of(place, credits)) {
-            count(&self.shared.stats.usage_rows);
-        }
-    }
-
-    /// Facts about labels and days.
-    fn turn_usage(&mut self, fact: &Fact) {
-        let shared = Arc::clone(&self.shared);
-        let stats = &shared.stats;
-        match fact {
-            Fact::Labelled {
-                organization,
-                book,
-                label,
-                names,
-            } => self.with(*organization, |it| {
-                let book = it.book_mut(*book);
-                if book.is_some_and(|book| book.labels.insert(*label, (**names).clone())) {
-                    count(&stats.labels);
-                }
-            }),
-            Fact::DayOpened {
-                organization,
-                book,
-                day,
-                date,
-            } => self.with(*organization, |it| {
-                let Some(calendar) = it.book(*book).map(|book| book.calendar) else {
-                    return;
-                };
-                if it.days.open(*day, *book, *date, &calendar)
-                    && let Some(book) = it.book_mut(*book)
-                {
-                    book.references += 1;
-                }
-            }),
-            Fact::DaysClosed { organization } => self.with(*organization, |it| {
-                shift(&stats.days_to_file, 0, it.days.close());
-            }),
-            Fact::DaysFiled {
-                organization,
-                before,
-            } => self.with(*organization, |it| {
-                let mut filed = Vec::new();
-                it.days
-                    .file(*before, |day| filed.push((day.book, day.len())));
-                for (book, rows) in filed {
-                    shift(&stats.usage_rows, rows.into(), 0);
-                    shift(&stats.days_to_file, 1, 0);
-                    if let Some(book) = it.book_mut(book) {
-                        book.references = book.references.saturating_sub(1);
-                    }
-                }
-            }),
-            _ => {}
-        }
-    }
-
     pub(super) fn keep(&mut self, slot: Slot, row: Row) {
         if row.chosen || slot_of(&row.id).1 != self.shared.start {
             self.shared.ids.insert(row.id, slot);
@@ -499,14 +437,4 @@ pub(super) fn due(organization: &Organization) -> Timestamp {
     present.map_or(Timestamp::MAX, |book| {
         book.due().min(organization.days.due(book.number))
     })
-}
-
-/// What is booked in a place, as a usage row.
-fn row_of(place: &Place, credits: i64) -> UsageRow {
-    UsageRow {
-        environment: place.environment,
-        user: place.user,
-        label: place.label,
-        credits,
-    }
 }

@@ -4,6 +4,7 @@
 //! organization close together, at local midnight and before a new cycle opens. What is closed changes no more, is written
 //! into a file by whoever keeps the books, and then leaves the memory (`DaysFiled`), the oldest first.
 
+mod applying;
 mod booking;
 mod query;
 mod view;
@@ -18,6 +19,8 @@ use crate::domain::cycle::Calendar;
 use crate::domain::time::Timestamp;
 
 use super::slab::Slab;
+
+pub(super) use applying::row_of;
 
 pub use super::labels::OTHER;
 pub use query::{Groups, UsageCycle, UsageGroup, UsageKey, UsageQuery};

@@ -12,10 +12,7 @@ use quotad::domain::plan::{Excess, Plan};
 use quotad::domain::rates::Cost;
 use quotad::domain::time::Timestamp;
 use quotad::engine::Engine;
-use quotad::engine::answer::{
-    Balance, Checked, Committed, Decision, Denial, EngineError, Reason, Released,
-};
-use quotad::engine::answer::{Reserved, Standing};
+use quotad::engine::answer::*;
 use quotad::engine::order::{Actual, Charge, Check, Commit, Extend, Id, Of, Reserve, Subject};
 
 pub use deeds::Deed;
@@ -179,15 +176,13 @@ fn denied(denial: Denial) -> Denial {
         return denial;
     }
     // Of the sidecar's own bounds only the reason is a matter of the rule book.
-    let account = quotad::engine::answer::Account::Organization;
-    let (limit, used, held, available, days_until_reset) = (0, 0, 0, 0, 0);
     Denial {
-        account,
-        limit,
-        used,
-        held,
-        available,
-        days_until_reset,
+        account: Account::Organization,
+        limit: 0,
+        used: 0,
+        held: 0,
+        available: 0,
+        days_until_reset: 0,
         state: Default::default(),
         ..denial
     }

@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 use quotad::domain::time::Timestamp;
 use quotad::engine::Engine;
 use quotad::storage::Durability;
-use quotad::world::disk::{Crash, SimulatedDisk};
+use quotad::world::disk::{Crash, Disk, SimulatedDisk};
 
 use crate::books::{Comparison, rebuilt, seen};
 use crate::machine::{History, Machine, Promise, Start};
@@ -134,6 +134,7 @@ struct Checker<'a> {
     script: &'a Script,
     mode: Durability,
     comparison: Comparison,
+    usage_files: usize,
     figures: Figures,
 }
 
@@ -167,6 +168,8 @@ impl Checker<'_> {
         let mut machine = recover(&start)?;
         let floor = run.promise.after(crash);
         let count = self.comparison.groups_in(&run.history, &machine, floor)?;
+        let names = machine.disk.list().map_err(|error| error.to_string())?;
+        self.usage_files += names.iter().filter(|it| it.starts_with("usage-")).count();
         self.figures.recovered += 1;
         self.figures.shortened += u64::from(count < run.history.groups.len());
         if goes_on {
@@ -299,6 +302,7 @@ fn run(mode: Durability, seed: u64) -> Figures {
         script: &script,
         mode,
         comparison: Comparison::default(),
+        usage_files: 0,
         figures: Figures {
             steps: whole.steps(),
             groups: run.history.groups.len(),
@@ -315,6 +319,12 @@ fn run(mode: Durability, seed: u64) -> Figures {
             )
         });
     }
+    let Comparison { usages, rows, .. } = checker.comparison;
+    let files = checker.usage_files;
+    println!(
+        "power loss, mode {mode:?}: {usages} times every usage row was there once ({rows} rows, {files} usage files found)"
+    );
+    assert!(rows > 0 && files > 0);
     checker.figures
 }
 

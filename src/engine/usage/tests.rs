@@ -1,3 +1,4 @@
+//! Days of usage rows: what adds up, what stays, which day an instant belongs to.
 #![allow(clippy::unwrap_used)]
 
 use chrono::NaiveDate;
