@@ -133,6 +133,7 @@ pub fn run(settings: &Settings, ready: impl FnOnce(&Ready<'_>)) -> Result<(), Ap
         settings.bounds,
         memory_limit(|path| std::fs::read_to_string(path).ok()),
     )?;
+    crate::notify::install_crypto();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .thread_name("management")

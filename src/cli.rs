@@ -1,27 +1,49 @@
 //! The command line: one file per command. The only place that talks to a terminal.
 
+mod adjust;
+mod allocations;
+mod apply;
+mod audit;
 mod balance;
+mod balances;
 mod charge;
 mod check;
 mod client;
 mod commit;
+mod completions;
 mod estimate;
+mod extension;
+mod grants;
+mod groups;
 mod healthcheck;
+mod limits;
 mod logs;
+mod management;
+mod notifications;
+mod organizations;
+mod output;
+mod plan;
+mod progress;
+mod rates;
 mod release;
 mod request;
+mod reservations;
 mod reserve;
+mod schema;
 mod serve;
 mod snapshot;
 pub mod test;
+mod trial;
+mod usage;
+mod users;
+mod values;
 mod wait;
 
-use std::fmt::Display;
-use std::io::Write;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand, ValueEnum};
-use comfy_table::{Table, presets};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use output::{Output, complain, print, print_fields, shown, table};
 
 /// A sidecar that enforces credit quotas: it answers, before work begins, whether a user may spend these credits now.
 #[derive(Debug, Parser)]
@@ -69,27 +91,36 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Serve(serve::Args),
+    Serve(Box<serve::Args>),
     Check(check::Args),
     Test(test::Args),
+    Schema(schema::Args),
+    Wait(wait::Args),
+    Healthcheck(healthcheck::Args),
+    Snapshot(snapshot::Args),
+    Completions(completions::Args),
     Reserve(reserve::Args),
     Commit(commit::Args),
     Release(release::Args),
     Charge(charge::Args),
     Balance(balance::Args),
     Estimate(estimate::Args),
-    Healthcheck(healthcheck::Args),
-    Wait(wait::Args),
-    Snapshot(snapshot::Args),
-}
-
-/// How answers are printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Output {
-    /// For people.
-    Table,
-    /// For programs.
-    Json,
+    Plan(plan::Args),
+    Apply(apply::Args),
+    Organizations(organizations::Args),
+    Grants(grants::Args),
+    Allocations(allocations::Args),
+    Limits(limits::Args),
+    Rates(rates::Args),
+    Users(users::Args),
+    Extension(extension::Args),
+    Trial(trial::Args),
+    Adjust(adjust::Args),
+    Reservations(reservations::Args),
+    Balances(balances::Args),
+    Usage(usage::Args),
+    Notifications(notifications::Args),
+    Audit(audit::Args),
 }
 
 /// How a command ended. The numbers are documented in `quotad --help`.
@@ -105,71 +136,80 @@ enum Exit {
 
 /// Parses the command line, does what it says, and answers the process's exit code.
 pub fn main() -> ExitCode {
+    let matches = command().get_matches();
     let Cli {
         command,
         serve,
         output,
         log,
-    } = Cli::parse();
-    let exit = match command.unwrap_or(Command::Serve(serve)) {
-        Command::Serve(args) => serve::run(args, &log),
-        Command::Check(args) => check::run(&args, output),
-        Command::Test(args) => test::run(&args, output),
-        Command::Reserve(args) => reserve::run(args, output),
-        Command::Commit(args) => commit::run(args, output),
-        Command::Release(args) => release::run(args, output),
-        Command::Charge(args) => charge::run(args, output),
-        Command::Balance(args) => balance::run(args, output),
-        Command::Estimate(args) => estimate::run(&args, output),
-        Command::Healthcheck(args) => healthcheck::run(&args),
-        Command::Wait(args) => wait::run(&args),
-        Command::Snapshot(args) => snapshot::run(args, output),
+    } = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let command = command.unwrap_or_else(|| Command::Serve(Box::new(serve)));
+    let exit = if output == Output::Csv && !command.has_csv() {
+        complain(&"this command has no CSV; choose -o table or -o json");
+        Exit::Usage
+    } else {
+        command.run(output, &log)
     };
     ExitCode::from(exit as u8)
 }
 
-/// Prints for the caller. A reader that went away, such as `head`, is no reason to fail.
-fn print(text: &impl Display) {
-    drop(writeln!(std::io::stdout().lock(), "{text}"));
+/// The command line, with the commands of `quotad --help` in groups.
+fn command() -> clap::Command {
+    groups::grouped(Cli::command())
 }
 
-/// Prints what went wrong.
-fn complain(text: &impl Display) {
-    drop(writeln!(std::io::stderr().lock(), "quotad: {text}"));
-}
-
-/// Prints rows of a name and a value, or one object.
-fn print_fields(output: Output, fields: &serde_json::Map<String, serde_json::Value>) {
-    match output {
-        Output::Table if fields.is_empty() => {}
-        Output::Json => print(&format!("{:#}", serde_json::Value::Object(fields.clone()))),
-        Output::Table => {
-            let mut table = Table::new();
-            table.load_style(presets::NOTHING);
-            for (key, value) in fields {
-                table.add_row([key.replace('_', " "), shown(value)]);
-            }
-            print(&table.trim_fmt());
+impl Command {
+    fn run(self, output: Output, log: &str) -> Exit {
+        match self {
+            Self::Serve(args) => serve::run(*args, log),
+            Self::Check(args) => check::run(&args, output),
+            Self::Test(args) => test::run(&args, output),
+            Self::Schema(args) => schema::run(&args),
+            Self::Wait(args) => wait::run(&args),
+            Self::Healthcheck(args) => healthcheck::run(&args),
+            Self::Snapshot(args) => snapshot::run(args, output),
+            Self::Completions(args) => completions::run(&args),
+            Self::Reserve(args) => reserve::run(args, output),
+            Self::Commit(args) => commit::run(args, output),
+            Self::Release(args) => release::run(args, output),
+            Self::Charge(args) => charge::run(args, output),
+            Self::Balance(args) => balance::run(args, output),
+            Self::Estimate(args) => estimate::run(&args, output),
+            Self::Plan(args) => plan::run(&args, output),
+            Self::Apply(args) => apply::run(args, output),
+            Self::Organizations(args) => organizations::run(args, output),
+            Self::Grants(args) => grants::run(args, output),
+            Self::Allocations(args) => allocations::run(args, output),
+            Self::Limits(args) => limits::run(args, output),
+            Self::Rates(args) => rates::run(args, output),
+            Self::Users(args) => users::run(args, output),
+            Self::Extension(args) => extension::run(args, output),
+            Self::Trial(args) => trial::run(args, output),
+            Self::Adjust(args) => adjust::run(args, output),
+            Self::Reservations(args) => reservations::run(args, output),
+            Self::Balances(args) => balances::run(args, output),
+            Self::Usage(args) => usage::run(args, output),
+            Self::Notifications(args) => notifications::run(args, output),
+            Self::Audit(args) => audit::run(&args, output),
         }
     }
-}
 
-/// An empty table for people.
-fn table(header: &[&str]) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_header(header);
-    table
-}
-
-/// A value as people read it: thousands apart, nothing for nothing.
-fn shown(value: &serde_json::Value) -> String {
-    match value {
-        serde_json::Value::Null => "-".to_owned(),
-        serde_json::Value::String(text) => text.clone(),
-        serde_json::Value::Bool(true) => "yes".to_owned(),
-        serde_json::Value::Bool(false) => "no".to_owned(),
-        other => other
-            .as_u64()
-            .map_or_else(|| other.to_string(), crate::domain::credits::grouped),
+    /// Whether what it answers can be rows of a spreadsheet.
+    fn has_csv(&self) -> bool {
+        match self {
+            Self::Grants(_)
+            | Self::Organizations(_)
+            | Self::Allocations(_)
+            | Self::Limits(_)
+            | Self::Rates(_)
+            | Self::Users(_)
+            | Self::Reservations(_)
+            | Self::Balances(_)
+            | Self::Usage(_)
+            | Self::Audit(_)
+            | Self::Estimate(_) => true,
+            Self::Notifications(args) => !args.is_endless(),
+            _ => false,
+        }
     }
 }

@@ -8,6 +8,7 @@ pub mod plan_file;
 mod plan_owned;
 mod plan_raw;
 mod scalar;
+pub mod schema;
 pub mod settings;
 pub mod tokens;
 pub mod units;

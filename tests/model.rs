@@ -25,6 +25,8 @@ mod plans;
 mod reference;
 #[path = "model/restart.rs"]
 mod restart;
+#[path = "model/rows.rs"]
+mod rows;
 #[path = "model/rules.rs"]
 mod rules;
 #[path = "model/world.rs"]
@@ -108,6 +110,9 @@ fn the_engine_answers_as_the_rule_book_does() {
     let coverage = run(seed, operations);
     coverage.print();
     println!("model: 0 mismatches");
+    if operations >= 100_000 {
+        coverage.usage.is_wide();
+    }
     if operations >= 100_000 {
         let share = coverage.denial_share();
         assert!(

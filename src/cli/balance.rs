@@ -42,7 +42,7 @@ pub(super) fn run(args: Args, output: Output) -> Exit {
                     ("read", client::instant(answer.read_time)),
                 ])
             }
-            Output::Table => {
+            Output::Table | Output::Csv => {
                 let mut table =
                     super::table(&["account", "used", "held", "limit", "available", "state", ""]);
                 for balance in balances {
@@ -63,7 +63,7 @@ pub(super) fn run(args: Args, output: Output) -> Exit {
 }
 
 /// Every figure of a balance.
-fn full(balance: &pb::Balance) -> Map<String, Value> {
+pub(super) fn full(balance: &pb::Balance) -> Map<String, Value> {
     client::fields([
         ("account", json!(balance.account)),
         ("used", json!(balance.used)),

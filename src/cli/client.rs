@@ -13,7 +13,8 @@ use tonic_types::StatusExt;
 use crate::rpc::pb;
 use crate::rpc::pb::quota_service_client::QuotaServiceClient;
 
-use super::{Exit, Output, complain, print_fields};
+use super::output::{complain, print_fields};
+use super::{Exit, Output};
 
 /// A sidecar is on the same machine: what takes longer than this is not there.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -42,15 +43,28 @@ pub(super) enum ClientError {
     )]
     Address(String),
     #[error(
-        "no sidecar answers at {0}: {1}; start one with `quotad`, or name another with --server"
+        "no sidecar answers at {address}: {cause}; start one with `quotad`, or name another with {flag}"
     )]
-    Unreachable(String, String),
+    Unreachable {
+        address: String,
+        cause: String,
+        flag: &'static str,
+    },
     #[error("the runtime did not start: {0}")]
     Runtime(#[from] std::io::Error),
     #[error("{}", .0.message())]
     Status(Box<Status>),
     #[error("the sidecar's answer lacks {0}; it may be of another version")]
     Incomplete(&'static str),
+    /// What was typed, or a file that it names, is wrong.
+    #[error("{0}")]
+    Usage(String),
+    /// Nothing was changed, because somebody or something said no.
+    #[error("{0}")]
+    Stopped(String),
+    /// The books, as they are, do not allow it.
+    #[error("{0}")]
+    Refused(String),
 }
 
 impl From<Status> for ClientError {
@@ -59,23 +73,32 @@ impl From<Status> for ClientError {
     }
 }
 
-/// Opens a channel to `address`.
-pub(super) async fn channel(address: &str) -> Result<Channel, ClientError> {
+/// Opens a channel to `address`, which `flag` names.
+pub(super) async fn channel(address: &str, flag: &'static str) -> Result<Channel, ClientError> {
+    channel_for(address, flag, CALL_TIMEOUT).await
+}
+
+/// The same with another limit for each call.
+pub(super) async fn channel_for(
+    address: &str,
+    flag: &'static str,
+    timeout: Duration,
+) -> Result<Channel, ClientError> {
     let wrong = || ClientError::Address(address.to_owned());
     let unreachable = |error: tonic::transport::Error| {
         let mut cause: &dyn std::error::Error = &error;
         while let Some(source) = cause.source() {
             cause = source;
         }
-        ClientError::Unreachable(address.to_owned(), cause.to_string())
+        ClientError::Unreachable {
+            address: address.to_owned(),
+            cause: cause.to_string(),
+            flag,
+        }
     };
     let endpoint = |uri: &str| {
         let endpoint = Endpoint::from_shared(uri.to_owned()).map_err(|_| wrong())?;
-        Ok::<_, ClientError>(
-            endpoint
-                .connect_timeout(CONNECT_TIMEOUT)
-                .timeout(CALL_TIMEOUT),
-        )
+        Ok::<_, ClientError>(endpoint.connect_timeout(CONNECT_TIMEOUT).timeout(timeout))
     };
     let Some(path) = address.strip_prefix("unix:") else {
         let uri = if address.contains("://") {
@@ -107,7 +130,7 @@ where
     F: Future<Output = Result<Map<String, Value>, ClientError>>,
 {
     let answer = block_on(async {
-        let channel = channel(&server.server).await?;
+        let channel = channel(&server.server, "--server").await?;
         call(QuotaServiceClient::new(channel)).await
     });
     match answer {
@@ -130,13 +153,14 @@ pub(super) fn block_on<T>(
 }
 
 /// Says what went wrong: a denial as a sentence and its figures.
-fn failed(error: &ClientError, output: Output) -> Exit {
+pub(super) fn failed(error: &ClientError, output: Output) -> Exit {
     let ClientError::Status(status) = error else {
         complain(error);
-        return if matches!(error, ClientError::Address(_)) {
-            Exit::Usage
-        } else {
-            Exit::Unavailable
+        return match error {
+            ClientError::Address(_) | ClientError::Usage(_) => Exit::Usage,
+            ClientError::Stopped(_) => Exit::Failed,
+            ClientError::Refused(_) => Exit::Refused,
+            _ => Exit::Unavailable,
         };
     };
     let details = status.get_error_details();
@@ -157,15 +181,43 @@ fn failed(error: &ClientError, output: Output) -> Exit {
         return Exit::Denied;
     }
     complain(&format!(
-        "{}: {}",
+        "{}: {}{}",
         code_name(status.code()),
-        status.message()
+        status.message(),
+        advice(status)
     ));
     match status.code() {
-        Code::InvalidArgument | Code::NotFound | Code::FailedPrecondition | Code::OutOfRange => {
-            Exit::Refused
-        }
+        Code::InvalidArgument
+        | Code::NotFound
+        | Code::AlreadyExists
+        | Code::FailedPrecondition
+        | Code::OutOfRange
+        | Code::Aborted
+        | Code::Unauthenticated
+        | Code::PermissionDenied => Exit::Refused,
         _ => Exit::Unavailable,
+    }
+}
+
+/// What to do, where the sidecar does not know how this command is used.
+fn advice(status: &Status) -> &'static str {
+    match status.code() {
+        // It says so itself.
+        Code::Aborted if status.message().contains("read it again") => "",
+        Code::Unauthenticated => {
+            "\nGive a token with --token-file FILE, or in the variable QUOTAD_TOKEN; who keeps the sidecar's tokens \
+             (management.tokens_file) hands them out."
+        }
+        Code::PermissionDenied => {
+            "\nA viewer reads, a maker also requests extensions, an admin changes; ask for a token with a higher role."
+        }
+        Code::Aborted => {
+            "\nSomebody else changed it meanwhile, and nothing was done: look at it again, and repeat the command."
+        }
+        Code::Unimplemented => {
+            "\nAdministrators are answered on the management listener, by default http://127.0.0.1:7451 (--management)."
+        }
+        _ => "",
     }
 }
 
@@ -173,8 +225,12 @@ fn code_name(code: Code) -> &'static str {
     match code {
         Code::InvalidArgument => "INVALID_ARGUMENT",
         Code::NotFound => "NOT_FOUND",
+        Code::AlreadyExists => "ALREADY_EXISTS",
         Code::FailedPrecondition => "FAILED_PRECONDITION",
         Code::OutOfRange => "OUT_OF_RANGE",
+        Code::Aborted => "ABORTED",
+        Code::Unauthenticated => "UNAUTHENTICATED",
+        Code::PermissionDenied => "PERMISSION_DENIED",
         Code::Unavailable => "UNAVAILABLE",
         Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
         Code::ResourceExhausted => "RESOURCE_EXHAUSTED",

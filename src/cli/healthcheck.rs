@@ -63,7 +63,7 @@ pub(super) fn run(args: &Args) -> Exit {
 
 /// Asks once.
 pub(super) async fn ask(probes: &Probes) -> Result<ServingStatus, ClientError> {
-    let mut health = HealthClient::new(client::channel(&probes.probes).await?);
+    let mut health = HealthClient::new(client::channel(&probes.probes, "--probes").await?);
     let request = HealthCheckRequest {
         service: probes.service.clone(),
     };

@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
+use tonic::{Code, Status};
+
 use crate::rpc::pb;
+
+use super::client::ClientError;
 
 /// Who asks, and for what work.
 #[derive(Debug, clap::Args)]
@@ -119,6 +123,11 @@ impl HowMuch {
 pub(super) struct IdText([u8; 16]);
 
 impl IdText {
+    /// Of these bytes.
+    pub(super) fn new(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
     /// As the wire has it.
     pub(super) fn bytes(self) -> Vec<u8> {
         self.0.to_vec()
@@ -145,6 +154,21 @@ impl std::str::FromStr for IdText {
 /// An id as it is printed, and read again by [`IdText`].
 pub(super) fn hex(id: &[u8]) -> String {
     id.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A failure after which the request may have been done: says how to repeat it so that it is done once.
+pub(super) fn repeatable(status: Status, id: IdText) -> ClientError {
+    match status.code() {
+        Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled | Code::Unknown => {
+            let message = format!(
+                "{}\nIt may have been done all the same: repeat the command with --id {}, then it is done once.",
+                status.message(),
+                hex(&id.bytes())
+            );
+            Status::new(status.code(), message).into()
+        }
+        _ => status.into(),
+    }
 }
 
 /// A time to live on the command line: a number with a unit.

@@ -1,5 +1,7 @@
 //! `quotad snapshot`.
 
+mod export;
+
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -14,7 +16,7 @@ use crate::storage::inspect::{
 use crate::world::clock::SystemClock;
 use crate::world::disk::RealDisk;
 
-use super::{Exit, Output, complain, print, shown, table};
+use super::{Exit, Output, complain, print, progress, shown, table};
 
 /// So often a start is rehearsed with books that are in use: what is read while it is written may seem damaged once.
 const REHEARSALS_MAX: usize = 3;
@@ -28,6 +30,7 @@ const REHEARSALS_MAX: usize = 3;
   quotad snapshot inspect --data-dir /var/lib/quotad
   quotad snapshot inspect quotad-data/snapshot-0000000000000007
   quotad snapshot verify --data-dir /backup/quotad -o json
+  quotad snapshot export --data-dir /backup/quotad > books.jsonl
 
 Exit codes: 0 whole, 1 damaged or unreadable, 2 wrong usage.")]
 pub(super) struct Args {
@@ -52,6 +55,21 @@ enum Action {
         #[command(flatten)]
         place: Place,
     },
+    /// Writes the books as lines of JSON: plan, organizations, cycles, cells, open reservations, trials, balances.
+    ///
+    /// Each line says in `kind` what it is. Balances are as of now, everything else as it was left.
+    #[command(after_help = "Examples:
+  quotad snapshot export | jq 'select(.kind == \"cell\" and .user == \"ana\")'
+  quotad snapshot export --file books.jsonl
+
+Exit codes: 0 written, 1 damaged or unreadable, 2 wrong usage.")]
+    Export {
+        /// Into this file, instead of the standard output.
+        #[arg(long, value_name = "FILE")]
+        file: Option<PathBuf>,
+        #[command(flatten)]
+        place: Place,
+    },
 }
 
 #[derive(Debug, clap::Args)]
@@ -66,6 +84,7 @@ pub(super) fn run(args: Args, output: Output) -> Exit {
     let done = match args.action {
         Action::Inspect { path, place } => look(path.as_deref().unwrap_or(&place.data_dir), output),
         Action::Verify { place } => verify(&place.data_dir, output),
+        Action::Export { file, place } => export::export(&place.data_dir, file.as_deref()),
     };
     done.unwrap_or_else(|problem| {
         complain(&problem);
@@ -101,7 +120,7 @@ fn look(path: &Path, output: Output) -> Result<Exit, String> {
             merge(&mut object, json!(report));
             print(&format!("{object:#}"));
         }
-        Output::Table => print_report(folder, holder.as_deref(), &report),
+        Output::Table | Output::Csv => print_report(folder, holder.as_deref(), &report),
     }
     Ok(exit_of(&report))
 }
@@ -134,6 +153,7 @@ fn verify(folder: &Path, output: Output) -> Result<Exit, String> {
     let holder = holder(folder);
     let attempts = if holder.is_some() { REHEARSALS_MAX } else { 1 };
     let mut seen = None;
+    let spinner = progress::spinner("reading the books");
     for _ in 0..attempts {
         let rehearsal = rehearse(&disk, Arc::new(SystemClock::new()));
         let report = report(folder, None)?;
@@ -143,6 +163,7 @@ fn verify(folder: &Path, output: Output) -> Result<Exit, String> {
             break;
         }
     }
+    spinner.finish_and_clear();
     let Some((rehearsal, report)) = seen else {
         return Ok(Exit::Failed);
     };
@@ -157,7 +178,9 @@ fn verify(folder: &Path, output: Output) -> Result<Exit, String> {
             merge(&mut object, json!(rehearsal));
             print(&format!("{object:#}"));
         }
-        Output::Table => print_rehearsal(folder, holder.as_deref(), &rehearsal, &report),
+        Output::Table | Output::Csv => {
+            print_rehearsal(folder, holder.as_deref(), &rehearsal, &report)
+        }
     }
     Ok(match rehearsal.refusal {
         Some(_) => Exit::Failed,

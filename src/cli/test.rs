@@ -21,7 +21,7 @@ use crate::engine::answer::EngineError;
 
 pub use report::{Outcome, Report};
 
-use super::{Exit, Output, print};
+use super::{Exit, Output, print, progress};
 use file::Scenario;
 use node::{Fault, Node};
 use run::{StartError, World};
@@ -58,16 +58,18 @@ pub struct Args {
 /// Runs the command.
 pub(super) fn run(args: &Args, output: Output) -> Exit {
     let mut report = Report::default();
+    let bar = progress::bar(args.files.len() as u64, "files");
     for path in &args.files {
-        for outcome in run_file(path) {
-            if output == Output::Table {
-                print(&outcome);
-            }
-            report.outcomes.push(outcome);
+        let outcomes = run_file(path);
+        if output == Output::Table {
+            bar.suspend(|| outcomes.iter().for_each(|outcome| print(outcome)));
         }
+        report.outcomes.extend(outcomes);
+        bar.inc(1);
     }
+    bar.finish_and_clear();
     match output {
-        Output::Table => print(&report.summary()),
+        Output::Table | Output::Csv => print(&report.summary()),
         Output::Json => print(&format!("{:#}", report.to_value())),
     }
     if report.failed() == 0 {

@@ -20,6 +20,7 @@ use super::yaml_position::locate;
 use file::RawSocket;
 
 pub use file::SettingsFile;
+pub(super) use file::schema;
 pub use management::{MANAGEMENT_LISTEN_DEFAULT, Management};
 pub use memory::{MemoryRefused, fits_memory, memory_limit};
 pub use storage::{

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
 
 use crate::domain::names::Name;
@@ -19,19 +20,31 @@ pub const TOKEN_BYTES_LEAST: usize = 16;
 pub const TOKENS_MAX: usize = 1_000;
 
 /// The file as it is typed. Has no `Debug`, for it holds secrets.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RawTokens {
+    /// The tokens, 1 to 1,000.
     tokens: Vec<RawToken>,
 }
 
-#[derive(Deserialize)]
+/// A token: who it is, what they may do, and how it is recognized. One of the keys `token` and `sha256`.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RawToken {
+    /// Who: stands in the audit.
     name: String,
+    /// `viewer` reads, `maker` also requests extensions, `admin` changes.
+    #[schemars(extend("enum" = ["viewer", "maker", "admin"]))]
     role: String,
+    /// The token itself, at least 16 bytes; better `sha256`, or `${VAR}`.
     token: Option<String>,
+    /// The SHA-256 of the token, as 64 hexadecimal digits.
     sha256: Option<String>,
+}
+
+/// The JSON Schema of the file.
+pub(super) fn schema(generator: SchemaGenerator) -> Schema {
+    generator.into_root_schema_for::<RawTokens>()
 }
 
 /// The text of a tokens file.

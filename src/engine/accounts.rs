@@ -166,7 +166,9 @@ impl Desk<'_> {
         let environment = book.and_then(|it| it.environments.get(place.environment));
         let user = book.and_then(|it| it.users.get(place.user));
         let user = user.map(|it| &it.name).filter(|name| ***name != *FOLDED);
+        let label = book.and_then(|it| it.labels.get(place.label));
         OpenHold {
+            label: label.cloned().unwrap_or_default(),
             id: row.id,
             environment: environment.map(|it| it.name.clone()).unwrap_or_default(),
             user: user.cloned().unwrap_or_default(),

@@ -1,6 +1,7 @@
 //! What the engine answers. A denial is an answer; an error is a request that cannot be done.
 
 use crate::domain::credits::Credits;
+use crate::domain::fact::Label;
 use crate::domain::plan::{ChangeRefused, LimitKind};
 use crate::domain::rates::RateError;
 use crate::domain::standing::State;
@@ -218,6 +219,8 @@ pub struct OpenHold {
     pub environment: Box<str>,
     /// Who it is done for; empty if the request named nobody, or shares a cell with others.
     pub user: Box<str>,
+    /// What the work is called.
+    pub label: Label,
     /// Credits it holds.
     pub held: u64,
     /// When it was made, or last extended.

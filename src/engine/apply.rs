@@ -11,7 +11,6 @@ use crate::domain::plan::Plan;
 use crate::domain::time::Timestamp;
 use crate::world::sabotage::{self, Fault};
 
-use super::answer::Notice;
 use super::book::Book;
 use super::entry::UsageRow;
 use super::gauges::count;
@@ -97,57 +96,10 @@ impl Shard {
                 self.adjust(place, *credits, *share, tag.as_ref().map(|tag| (*tag, *at)));
                 self.add_usage(place, *credits);
             }
-            Fact::Crossed {
-                organization,
-                book,
-                account,
-                percent,
-                at,
-                used,
-                limit,
-            } => self.with(*organization, |it| {
-                let Some(book) = it.book_mut(*book) else {
-                    return;
-                };
-                if !sabotage::is(Fault::FireTwice) {
-                    book.fire(account, *percent);
-                }
-                let cycle = book.span;
-                it.notice(Notice::Threshold {
-                    account: account.clone(),
-                    percent: *percent,
-                    at: *at,
-                    used: *used,
-                    limit: *limit,
-                    cycle,
-                });
-            }),
-            Fact::ExtensionRequested {
-                organization,
-                book,
-                extension,
-                by,
-            } => self.with(*organization, |it| {
-                let Some(book) = it.book_mut(*book) else {
-                    return;
-                };
-                book.extensions.push(*extension);
-                let cycle = book.span;
-                it.extension_requests.push(extension.requested);
-                it.notice(Notice::Extension {
-                    at: extension.requested,
-                    usable: extension.usable,
-                    credits: extension.credits,
-                    by: by.clone(),
-                    cycle,
-                });
-            }),
-            Fact::Audited {
-                organization,
-                audit,
-            } => self.with(*organization, |it| {
-                it.notice(Notice::Audit(audit.clone()));
-            }),
+            Fact::Crossed { .. }
+            | Fact::ExtensionRequested { .. }
+            | Fact::Audited { .. }
+            | Fact::Told { .. } => self.note(fact),
             Fact::Labelled { .. }
             | Fact::DayOpened { .. }
             | Fact::DaysClosed { .. }
@@ -157,10 +109,6 @@ impl Shard {
                 user,
                 period,
             } => self.with(*organization, |it| it.begin_trial(user, *period)),
-            Fact::Told {
-                organization,
-                count,
-            } => self.with(*organization, |it| it.notices.take(*count)),
             Fact::Resumed { at } => self.resume(at.steady),
             Fact::Forgotten { count, .. } => self.forget(*count),
         }

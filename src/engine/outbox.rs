@@ -6,9 +6,11 @@ use std::sync::atomic::Ordering;
 
 use crate::domain::fact::{Fact, OrganizationId};
 use crate::domain::notice::Notice;
+use crate::world::sabotage::{self, Fault};
 
 use super::answer::EngineError;
 use super::recorder::Receipt;
+use super::shard::Shard;
 use super::slab::position;
 use super::{Engine, SHARDS};
 
@@ -99,5 +101,70 @@ impl Engine {
             Ok(())
         })?;
         Ok(receipt)
+    }
+}
+
+impl Shard {
+    /// Changes what is to be told as a fact says: what fired, what was asked for and changed, what was taken.
+    pub(super) fn note(&mut self, fact: &Fact) {
+        match fact {
+            Fact::Crossed {
+                organization,
+                book,
+                account,
+                percent,
+                at,
+                used,
+                limit,
+            } => self.with(*organization, |it| {
+                let Some(book) = it.book_mut(*book) else {
+                    return;
+                };
+                if !sabotage::is(Fault::FireTwice) {
+                    book.fire(account, *percent);
+                }
+                let cycle = book.span;
+                it.notice(Notice::Threshold {
+                    account: account.clone(),
+                    percent: *percent,
+                    at: *at,
+                    used: *used,
+                    limit: *limit,
+                    cycle,
+                });
+            }),
+            Fact::ExtensionRequested {
+                organization,
+                book,
+                extension,
+                by,
+            } => self.with(*organization, |it| {
+                let Some(book) = it.book_mut(*book) else {
+                    return;
+                };
+                book.extensions.push(*extension);
+                let cycle = book.span;
+                it.extension_requests.push(extension.requested);
+                it.notice(Notice::Extension {
+                    at: extension.requested,
+                    usable: extension.usable,
+                    credits: extension.credits,
+                    by: by.clone(),
+                    cycle,
+                });
+            }),
+            Fact::Audited {
+                organization,
+                audit,
+            } => self.with(*organization, |it| {
+                it.notice(Notice::Audit(audit.clone()));
+            }),
+            Fact::Told {
+                organization,
+                count,
+            } => self.with(*organization, |it| it.notices.take(*count)),
+            // Everything else is told by nobody.
+            _ => {}
+        }
     }
 }

@@ -194,9 +194,9 @@ impl Shelf {
         let named = self
             .sinks
             .iter()
-            .filter_map(|(name, it)| Some((name, it, it.kind?)));
-        let status = |(name, it, kind): (&Box<str>, &Standing, &'static str)| SinkStatus {
-            name: name.clone(),
+            .filter_map(|(name, it)| Some((&**name, it, it.kind?)));
+        let status = |(name, it, kind): (&str, &Standing, &'static str)| SinkStatus {
+            name: name.into(),
             kind,
             delivered: it.delivered,
             failed_attempts: it.failed_attempts,
@@ -204,7 +204,7 @@ impl Shelf {
             dead: self
                 .dead
                 .iter()
-                .filter(|letter| letter.sink == *name)
+                .filter(|letter| *letter.sink == *name)
                 .count() as u64,
             last_error: it.last_error.clone(),
             cursor: it.after,

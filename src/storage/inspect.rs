@@ -260,6 +260,11 @@ pub struct Rehearsal {
 /// Does what a start does up to the point where it would change something on the disk: the books are brought back in
 /// memory, and thrown away.
 pub fn rehearse(disk: &dyn Disk, clock: Arc<dyn Clock>) -> Rehearsal {
+    load(disk, clock).1
+}
+
+/// The same with the books as they were left; they are whole only if nothing refuses the start.
+pub fn load(disk: &dyn Disk, clock: Arc<dyn Clock>) -> (Engine, Rehearsal) {
     let engine = Engine::new(Bounds::default(), 0, clock, Arc::new(Forgetful));
     let mut recovery = Recovery {
         disk,
@@ -269,14 +274,15 @@ pub fn rehearse(disk: &dyn Disk, clock: Arc<dyn Clock>) -> Rehearsal {
     };
     let refusal = recovery.rehearse().err().map(|error| error.to_string());
     let recovered = recovery.recovered;
-    Rehearsal {
+    let rehearsal = Rehearsal {
         refusal,
         snapshot: recovered.snapshot,
         entries: recovered.entries,
         groups: recovered.groups,
         position: recovered.position,
         tail_bytes: recovered.tail_bytes_cut,
-    }
+    };
+    (engine, rehearsal)
 }
 
 /// All bytes of a file; `None` if it is gone meanwhile.

@@ -54,6 +54,7 @@ fn who(environment: &'static str, user: &'static str) -> Who {
         organization: "acme",
         environment,
         user: Some(user),
+        ..Who::default()
     }
 }
 
@@ -379,6 +380,7 @@ impl Case {
             organization: "beta",
             environment: "dev",
             user: Some("a"),
+            ..Who::default()
         };
         let threads = vec![
             vec![reserve(who("dev", "a"), 60, A), release(A)],

@@ -16,7 +16,9 @@ use quotad::domain::rates::Cost;
 use quotad::engine::answer::{Decision, Notice};
 use quotad::engine::order::{Act, Actual, Charge, Commit, Extend, Id, Of, Reserve, Subject};
 use quotad::engine::{Bounds, Engine};
-use quotad::storage::{Durability, Options, RecoveryError, Storage};
+use quotad::storage::{
+    Durability, Options, RecoveryError, Storage, UsageGroup, UsageKey, UsageQuery,
+};
 use quotad::world::clock::ManualClock;
 use quotad::world::disk::RealDisk;
 
@@ -140,9 +142,15 @@ fn granted<T>(decision: Decision<T>) -> T {
 
 /// Something of every kind, part of it before the snapshot and part of it after.
 fn live(folder: &Path) {
-    let house = House::open(folder, 1, START_NS).expect("an empty directory");
+    let yesterday = START_NS - 86_400_000_000_000;
+    let house = House::open(folder, 1, yesterday).expect("an empty directory");
     let plan = plan_file::parse(PLAN, "plan.yaml").expect("a plan");
     house.engine.apply_plan(plan).expect("a first plan");
+    // A day that closes, and stands in a file.
+    house.charge("acme", "eva", 100, None);
+    house.clock.advance(24 * HOUR);
+    house.engine.tick().expect("an open journal");
+    assert!(house.storage.file_days(&house.engine).expect("a disk"));
     house
         .engine
         .start_trial(name("tried"), name("cy"), &Act::default())
@@ -220,7 +228,7 @@ fn format_1_loads_for_ever() {
     let house = House::open(again.path(), 2, now_ns).expect("the books of format 1");
     assert_eq!(
         house.balance("acme", Of::Organization),
-        (1_650, 400, Some(11_000))
+        (1_750, 400, Some(11_000))
     );
     assert_eq!(
         house.balance("acme", Of::Environment(name("production"))),
@@ -238,6 +246,14 @@ fn format_1_loads_for_ever() {
         house.balance("tried", Of::User(name("cy"))),
         (1_000, 0, Some(200_000))
     );
+    let mut query = UsageQuery::of("acme");
+    query.group_by = vec![UsageKey::Day, UsageKey::Operation];
+    let usage = house.storage.usage(&house.engine, &query);
+    let line = |it: UsageGroup| (it.day.expect("by day").to_string(), it.credits);
+    let usage: Vec<_> = usage.expect("whole files").into_iter().map(line).collect();
+    let days = ["2026-11-20", "2026-11-21", "2026-11-21"].map(str::to_owned);
+    let expected: Vec<_> = days.into_iter().zip([100, 1_750, -100]).collect();
+    assert_eq!(usage, expected);
     let notices = house.engine.notices(name("acme")).expect("an organization");
     let texts: Vec<_> = notices.iter().map(Notice::to_string).collect();
     assert_eq!(texts, ["users/bo 50", "users/bo 80", "users/bo 100"]);
@@ -255,13 +271,13 @@ fn format_1_loads_for_ever() {
     assert_eq!(house.commit([1; 16], 350), (350, 50));
     assert_eq!(
         house.balance("acme", Of::Organization),
-        (2_000, 0, Some(11_000))
+        (2_100, 0, Some(11_000))
     );
     // The cycle ends, and what rolls over is known.
     house.clock.advance(15 * 24 * HOUR);
     house.engine.tick().expect("an open journal");
     assert_eq!(
         house.balance("acme", Of::Organization),
-        (0, 0, Some(20_000))
+        (0, 0, Some(19_900))
     );
 }

@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 mod admin;
+mod admin_cli;
+mod administration;
 mod bounds;
 mod commands;
 mod formats;

@@ -12,7 +12,9 @@ use quotad::domain::time::Timestamp;
 use quotad::engine::answer::Notice;
 
 use super::time::purchased;
-use super::{Answer, Cycle, Event, Failure, Organization, Period, Place, Reference, Settle, u};
+use super::{
+    Answer, Cycle, Event, Failure, Organization, Period, Place, Reference, Settle, u, usage,
+};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -105,6 +107,7 @@ impl Reference {
                 books: after,
                 fired: Default::default(),
                 extensions: Vec::new(),
+                calendar,
             };
             let organization = Organization {
                 seen: self.now,
@@ -115,6 +118,7 @@ impl Reference {
                 deeds: BTreeMap::new(),
                 notices: Vec::new(),
                 would_be_denied: 0,
+                usage: Default::default(),
             };
             self.organizations.insert(name.into(), organization);
             return;
@@ -247,6 +251,7 @@ impl Reference {
             period: None,
         };
         self.book(&place, credits.into(), 0, self.now);
+        self.use_up(&place, &usage::correction(), credits.into());
         self.look_after_commit(&place);
         Ok(())
     }

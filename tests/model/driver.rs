@@ -1,6 +1,6 @@
 //! One world: an engine, one rebuilt from its facts, and the reference, driven by the same random orders.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use quotad::domain::books::{Books, derive};
@@ -11,12 +11,14 @@ use quotad::domain::plan::Plan;
 use quotad::domain::time::Timestamp;
 use quotad::engine::order::{Id, Of};
 use quotad::engine::recorder::Forgetful;
+use quotad::engine::usage::UsageDay;
 use quotad::engine::{Bounds, Engine};
 
 use crate::generate::Generator;
 use crate::orders::{Order, Outcome, deeds};
 use crate::plans::ORGANIZATIONS;
 use crate::reference::{Event, Fate, Reference, What};
+use crate::rows::small_bounds;
 use crate::rules::{Coverage, Rule};
 use crate::world::{Chance, Collecting, SetClock};
 
@@ -29,6 +31,10 @@ pub type Mismatch = String;
 pub struct World {
     pub seed: u64,
     pub step: u64,
+    /// How much the engine may keep: in some worlds hardly any rows and labels.
+    pub bounds: Bounds,
+    /// Days that stand in files, by organization.
+    pub filed: BTreeMap<Box<str>, Vec<UsageDay>>,
     pub clock: Arc<SetClock>,
     pub facts: Arc<Collecting>,
     /// While a copy is taken, what was recorded since it began.
@@ -56,9 +62,11 @@ impl World {
         let now = generator.start;
         let clock = Arc::new(SetClock::new(now));
         let facts = Arc::new(Collecting::default());
-        let bounds = Bounds::default();
+        let bounds = small_bounds(seed);
         Self {
             seed,
+            bounds,
+            filed: BTreeMap::new(),
             step: 0,
             engine: Arc::new(Engine::new(bounds, seed, clock.clone(), facts.clone())),
             rebuilt: Engine::new(bounds, seed, clock.clone(), Arc::new(Forgetful)),
@@ -99,6 +107,9 @@ impl World {
     pub fn go_on(&mut self, chance: &mut Chance) -> Result<(), Mismatch> {
         if self.generator.moves_time(chance) {
             self.move_time(chance)?;
+        }
+        if chance.percent(2) {
+            self.file_days()?;
         }
         let (order, fresh) = self.generator.order(chance, &mut self.reference);
         self.operate(&order, fresh)
@@ -153,7 +164,8 @@ impl World {
         let fate_before = self.fate(order);
         self.note(format!("{order:?}"));
         let plan_before = self.engine.plan();
-        (self.audited.clear(), self.changed.clear());
+        self.audited.clear();
+        self.changed.clear();
         let (came, given) = order.on_engine(&self.engine);
         let expected = order.on_reference_exact(&mut self.reference, given.unwrap_or_default());
         self.replay();
@@ -289,7 +301,13 @@ impl World {
             asked.map_err(|error| self.report(&error.to_string()))?;
             self.replay();
         }
-        self.compare_counters(organization, name)
+        self.compare_counters(organization, name)?;
+        // Grouping takes long: now and then is often enough.
+        if self.whim.percent(15) {
+            let groups = self.whim.below(64);
+            self.compare_usage(organization, groups)?;
+        }
+        Ok(())
     }
 
     fn compare_notices(

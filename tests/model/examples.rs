@@ -97,6 +97,7 @@ impl Book {
             organization: "acme",
             environment,
             user: Some(user),
+            ..Who::default()
         };
         self.run(&Order::Charge {
             who,
@@ -115,6 +116,7 @@ impl Book {
             organization: "acme",
             environment,
             user: None,
+            ..Who::default()
         };
         matches!(
             self.run(&Order::Check {

@@ -122,6 +122,10 @@ impl Generator {
             organization,
             environment: chance.pick(&ENVIRONMENTS),
             user,
+            product: chance.percent(40).then(|| chance.pick(&["chat", "suite"])),
+            model: chance
+                .percent(40)
+                .then(|| chance.pick(&["small", "large", "other"])),
         }
     }
 

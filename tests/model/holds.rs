@@ -15,6 +15,7 @@ use quotad::engine::order::{
 use quotad::engine::recorder::Receipt;
 
 use super::decide::Verdict;
+use super::usage::Work;
 use super::{Answer, Event, Failure, Fate, Hold, Known, Place, Reference, What, credits, u};
 
 /// A request whose price is known.
@@ -22,6 +23,7 @@ struct Priced {
     place: Place,
     class: Class,
     rate: Option<Rate>,
+    work: Work,
     asked: i128,
     needed: i128,
 }
@@ -41,6 +43,7 @@ impl Reference {
             .price(cost)
             .map_err(|_| Failure::Invalid)?;
         let (class, rate) = (price.class, price.rate);
+        let work = self.work_of(subject, cost);
         let asked = i128::from(price.amount.get());
         if min.is_some_and(|min| i128::from(min.get()) > asked) {
             return Err(Failure::Invalid);
@@ -56,6 +59,7 @@ impl Reference {
             place,
             class,
             rate,
+            work,
             asked,
             needed,
         })
@@ -136,6 +140,7 @@ impl Reference {
             place,
             class,
             rate,
+            work,
             asked,
             needed,
         } = self.priced(&order.subject, &order.cost, order.min)?;
@@ -162,6 +167,7 @@ impl Reference {
             at: place,
             class,
             rate,
+            work,
             held: granted,
             expires,
             fate: Fate::Open,
@@ -210,6 +216,7 @@ impl Reference {
         let Priced {
             place,
             class,
+            work,
             asked,
             needed,
             ..
@@ -224,6 +231,7 @@ impl Reference {
             asked - asked.min(fits)
         };
         self.book(&place, asked, 0, self.now);
+        self.use_up(&place, &work, asked);
         self.look_after_commit(&place);
         let committed = Committed {
             committed: credits(asked),
@@ -308,6 +316,7 @@ impl Reference {
         }
         self.expiries.remove(&(hold.expires, index));
         self.book(&hold.at, actual, -hold.held, self.now);
+        self.use_up(&hold.at, &hold.work, actual);
         self.look_after_commit(&hold.at);
         let last = self.organizations[&hold.at.organization].cycles.len() - 1;
         if hold.at.cycle < last {

@@ -24,11 +24,13 @@ use crate::reference::balance::Figures;
 use crate::reference::{Answer, Failure, Reference};
 
 /// Who asks; names are those of the generator.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Who {
     pub organization: &'static str,
     pub environment: &'static str,
     pub user: Option<&'static str>,
+    pub product: Option<&'static str>,
+    pub model: Option<&'static str>,
 }
 
 /// Whose balance.
@@ -151,11 +153,13 @@ fn name(text: &'static str) -> Name<'static> {
 }
 
 fn subject(who: Who) -> Subject<'static> {
-    Subject::new(
-        name(who.organization),
-        name(who.environment),
-        who.user.map(name),
-    )
+    Subject {
+        organization: name(who.organization),
+        environment: name(who.environment),
+        user: who.user.map(name),
+        product: who.product.map(name),
+        model: who.model.map(name),
+    }
 }
 
 fn of(whose: Whose) -> Of<'static> {

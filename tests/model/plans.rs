@@ -369,11 +369,11 @@ fn user(chance: &mut Chance) -> UserPlan {
 
 fn rate_card(chance: &mut Chance) -> RateCard {
     let mut card = RateCard::default();
-    for (name, rate, per, class) in [
-        ("run", chance.between(1, 3), 1, Class::Run),
-        ("edit", chance.between(0, 3), 1, Class::Maker),
-        ("tokens", 3, chance.between(1, 10), Class::Run),
-        ("preview", 5, 1, Class::Free),
+    for (name, rate, per, class, product) in [
+        ("run", chance.between(1, 3), 1, Class::Run, Some("suite")),
+        ("edit", chance.between(0, 3), 1, Class::Maker, None),
+        ("tokens", 3, chance.between(1, 10), Class::Run, Some("chat")),
+        ("preview", 5, 1, Class::Free, None),
     ] {
         let rate = Rate {
             credits: credits(rate),
@@ -384,7 +384,7 @@ fn rate_card(chance: &mut Chance) -> RateCard {
             Operation {
                 rate,
                 class,
-                product: None,
+                product: product.map(Into::into),
             },
         );
     }

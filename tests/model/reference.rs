@@ -12,6 +12,7 @@ pub mod decide;
 mod holds;
 mod marks;
 mod time;
+pub mod usage;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -125,6 +126,7 @@ pub struct Organization {
     pub deeds: BTreeMap<Id, (Deed, Timestamp, usize)>,
     pub notices: Vec<Notice>,
     pub would_be_denied: u64,
+    pub usage: usage::Rows,
 }
 
 #[derive(Clone, Debug)]
@@ -132,6 +134,8 @@ pub struct Cycle {
     pub books: Books,
     pub fired: BTreeSet<(Account, u32)>,
     pub extensions: Vec<(Timestamp, u64)>,
+    /// In which its days are counted.
+    pub calendar: Calendar,
 }
 
 /// One period of a user's trial.
@@ -150,6 +154,7 @@ pub struct Hold {
     pub at: Place,
     pub class: Class,
     pub rate: Option<Rate>,
+    pub work: usage::Work,
     pub held: i128,
     pub expires: Timestamp,
     pub fate: Fate,

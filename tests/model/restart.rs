@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use quotad::engine::{Bounds, Engine};
+use quotad::engine::Engine;
 
 use crate::driver::{Mismatch, World};
 use crate::world::{Chance, catch_up};
@@ -13,12 +13,7 @@ impl World {
     pub fn restart(&mut self, chance: &mut Chance) -> Result<(), Mismatch> {
         let engine = Arc::clone(&self.engine);
         let start = chance.next();
-        let restored = Engine::new(
-            Bounds::default(),
-            start,
-            self.clock.clone(),
-            self.facts.clone(),
-        );
+        let restored = Engine::new(self.bounds, start, self.clock.clone(), self.facts.clone());
         self.replay();
         let steps = self.step;
         let copying = engine

@@ -1,6 +1,6 @@
 //! The rules that have to be seen at work, and how often they were.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use quotad::domain::standing::State;
 use quotad::engine::answer::{Account, Denial, Notice, Reason};
@@ -55,6 +55,7 @@ pub struct Coverage {
     /// Orders while those copies were under way.
     pub orders_while_copying: u64,
     pub copies_abandoned: u64,
+    pub usage: UsageCoverage,
     pub rules: BTreeMap<Rule, u64>,
 }
 
@@ -269,6 +270,7 @@ impl Coverage {
         self.restored_facts += other.restored_facts;
         self.orders_while_copying += other.orders_while_copying;
         self.copies_abandoned += other.copies_abandoned;
+        self.usage.add(&other.usage);
         for (&rule, count) in &other.rules {
             *self.rules.entry(rule).or_default() += count;
         }
@@ -284,6 +286,7 @@ impl Coverage {
     }
 
     pub fn print(&self) {
+        self.usage.print();
         println!(
             "model: {} operations in {} worlds, {} decisions, {} % denials, {} boundaries with holds open, \
              {} comparisons with the engine rebuilt from the facts",
@@ -309,6 +312,55 @@ impl Coverage {
                 .map(|rule| format!("{:<25}{:>6}", format!("{rule:?}"), self.of(*rule)))
                 .collect();
             println!("  {}", cells.join("  "));
+        }
+    }
+}
+
+/// How much of usage was compared.
+#[derive(Clone, Debug, Default)]
+pub struct UsageCoverage {
+    pub comparisons: u64,
+    pub rows: u64,
+    pub balances: u64,
+    pub filed: u64,
+    pub with_small_bounds: u64,
+    pub groupings: BTreeSet<u64>,
+}
+
+impl UsageCoverage {
+    pub fn add(&mut self, other: &Self) {
+        self.comparisons += other.comparisons;
+        self.rows += other.rows;
+        self.balances += other.balances;
+        self.filed += other.filed;
+        self.with_small_bounds += other.with_small_bounds;
+        self.groupings.extend(&other.groupings);
+    }
+
+    pub fn print(&self) {
+        println!(
+            "model: usage compared {} times ({} with bounds of 0 to 3 rows and labels), {} rows, in {} of 64 groupings; {} \
+             cycles added up to their balances; {} days filed",
+            self.comparisons,
+            self.with_small_bounds,
+            self.rows,
+            self.groupings.len(),
+            self.balances,
+            self.filed,
+        );
+    }
+
+    /// Whether enough was compared to show anything.
+    pub fn is_wide(&self) {
+        assert_eq!(self.groupings.len(), 64);
+        for figure in [
+            self.comparisons,
+            self.rows,
+            self.balances,
+            self.filed,
+            self.with_small_bounds,
+        ] {
+            assert!(figure >= 1_000, "{self:?}");
         }
     }
 }

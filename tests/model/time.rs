@@ -194,6 +194,7 @@ impl Reference {
         organization.notices.push(closed);
         let calendar_changes = organization.calendar != plan.calendar;
         organization.calendar = plan.calendar;
+        let plan_calendar = plan.calendar;
         let span = CycleSpan {
             start: at,
             end: plan.calendar.cycle_at(at).end,
@@ -204,6 +205,7 @@ impl Reference {
             books,
             fired: Default::default(),
             extensions: Vec::new(),
+            calendar: plan_calendar,
         });
         self.events.push(if open_holds {
             Event::BoundaryWithOpenHolds

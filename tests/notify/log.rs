@@ -3,6 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use quotad::domain::fact::Fact;
+use quotad::domain::notice::Audit;
+use quotad::domain::time::Timestamp;
 use quotad::engine::Engine;
 use quotad::engine::recorder::Forgetful;
 use quotad::notify::{
@@ -77,6 +80,84 @@ fn a_closed_cycle_is_an_event_with_the_figures_just_before_its_end() {
     };
     assert_eq!(event.kind(), EventType::CycleClosed);
     assert_eq!(event.text(), "70 of 1,000,000,000 credits used (0%)");
+}
+
+#[test]
+fn what_was_changed_stands_in_the_audit_and_nobody_is_told() {
+    let (_, clock, engine) = books(1);
+    let disk = SimulatedDisk::new();
+    let (log, mut keeper) = open(&disk, &clock, fast(), Vec::new());
+    charge(&engine, 0, 80);
+    let organization = engine.pending_notices(1).unwrap().0[0].organization;
+    for (who, at) in [("ops", 5), ("boss", 6), ("ops", 7)] {
+        let audit = Audit {
+            at: Timestamp::from_nanos(at),
+            who: who.into(),
+            action: "SetUserLimit".into(),
+            organization: "acme".into(),
+            target: "users/u00000".into(),
+            before: "{limit: 100}".into(),
+            after: "{limit: 200}".into(),
+            why: "asked for".into(),
+        };
+        engine.apply(&Fact::Audited {
+            organization,
+            audit: Box::new(audit),
+        });
+    }
+    assert_eq!(
+        (engine.notices_waiting(), drain(&mut keeper, &engine)),
+        (4, 4)
+    );
+    for log in [log, open(&disk, &clock, fast(), Vec::new()).0] {
+        let asked = |filter: AuditFilter| -> Vec<i64> {
+            let page = PageOf {
+                most: 10,
+                ..PageOf::default()
+            };
+            let page = log.audits(&filter, page).unwrap();
+            page.events
+                .iter()
+                .map(|event| event.audit().unwrap().at.nanos())
+                .collect()
+        };
+        let instant = |nanos| Some(Timestamp::from_nanos(nanos));
+        assert_eq!(asked(AuditFilter::default()), [5, 6, 7]);
+        assert_eq!(
+            asked(AuditFilter {
+                who: Some("ops".into()),
+                ..Default::default()
+            }),
+            [5, 7]
+        );
+        assert_eq!(
+            asked(AuditFilter {
+                from: instant(6),
+                until: instant(7),
+                ..Default::default()
+            }),
+            [6]
+        );
+        assert_eq!(
+            asked(AuditFilter {
+                organization: Some("other".into()),
+                ..Default::default()
+            }),
+            [0; 0]
+        );
+        assert_eq!(
+            asked(AuditFilter {
+                action: Some("Other".into()),
+                ..Default::default()
+            }),
+            [0; 0]
+        );
+        assert_eq!(
+            shown(&all(&log)),
+            ["users/u00000 80"],
+            "nobody is told of them"
+        );
+    }
 }
 
 #[test]

@@ -4,11 +4,13 @@ use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
+use quotad::domain::fact::Fact;
 use quotad::domain::names::Name;
 use quotad::domain::time::Timestamp;
 use quotad::engine::Engine;
 use quotad::engine::order::Of;
 use quotad::engine::recorder::Forgetful;
+use quotad::storage::{UsageError, UsageGroup, UsageKey, UsageQuery};
 
 use crate::machine::{History, Machine};
 use crate::plans::ORGANIZATIONS;
@@ -56,6 +58,10 @@ fn digest(lines: &[String]) -> u64 {
 pub struct Comparison {
     replayed: HashMap<usize, u64>,
     resumed: HashMap<(usize, i64), u64>,
+    usage: HashMap<usize, String>,
+    /// How many answers about usage were compared, and over how many rows.
+    pub usages: usize,
+    pub rows: usize,
 }
 
 impl Comparison {
@@ -87,6 +93,7 @@ impl Comparison {
                 machine.recovered
             ));
         }
+        self.same_usage(history, machine, count)?;
         let lines = machine.engine.fingerprint();
         if self.resumed(history, count, now) == digest(&lines) {
             return Ok(count);
@@ -96,6 +103,48 @@ impl Comparison {
             "after the process took over the {count} groups: {}",
             first_difference(&expected.fingerprint(), &lines),
         ))
+    }
+
+    /// Each usage row is there once, in memory or in a file: as if no day had ever been filed.
+    fn same_usage(
+        &mut self,
+        history: &History,
+        machine: &Machine,
+        count: usize,
+    ) -> Result<(), String> {
+        let make = || {
+            let mut unfiled = history.first(count);
+            for group in &mut unfiled.groups {
+                let is_filed = |fact: &Fact| matches!(fact, Fact::DaysFiled { .. });
+                group.facts.retain(|fact| !is_filed(fact));
+            }
+            let (engine, _) = replayed(&unfiled, count, Timestamp::MIN, 0);
+            usage(|query| engine.usage_in_memory(query).ok())
+        };
+        let expected = match count <= history.groups.len() {
+            true => self.usage.entry(count).or_insert_with(make).clone(),
+            false => make(),
+        };
+        let mut failure = None;
+        let found = usage(
+            |query| match machine.storage.usage(&machine.engine, query) {
+                Ok(groups) => Some(groups),
+                Err(UsageError::Engine(_)) => None,
+                Err(UsageError::File(error)) => {
+                    failure = Some(error.to_string());
+                    None
+                }
+            },
+        );
+        self.usages += 1;
+        self.rows += found.lines().count();
+        match failure {
+            Some(failure) => Err(failure),
+            None if found == expected => Ok(()),
+            None => Err(format!(
+                "usage after {count} groups is\n{found}\n  expected\n{expected}"
+            )),
+        }
     }
 
     fn replayed(&mut self, history: &History, count: usize) -> u64 {
@@ -136,6 +185,19 @@ fn candidates(history: &History, machine: &Machine) -> Vec<usize> {
         true => vec![counted, counted + 1],
         false => vec![counted],
     }
+}
+
+/// Everything that was used, in all organizations.
+fn usage(mut ask: impl FnMut(&UsageQuery) -> Option<Vec<UsageGroup>>) -> String {
+    let mut lines = String::new();
+    for name in ORGANIZATIONS {
+        let mut query = UsageQuery::of(name);
+        query.group_by = UsageKey::ALL.to_vec();
+        for group in ask(&query).into_iter().flatten() {
+            lines += &format!("{name} {group:?}\n");
+        }
+    }
+    lines
 }
 
 /// What can be seen of the books from outside. A recovered engine is free to give a hold another slot than the one that

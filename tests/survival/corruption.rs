@@ -31,6 +31,7 @@ const RHYTHM: Rhythm = Rhythm {
     seal: 0,
     prepare: 0,
     snapshot: 0,
+    file: 0,
     correct: 4,
 };
 

@@ -25,6 +25,7 @@ const RHYTHM: Rhythm = Rhythm {
     seal: 10,
     prepare: 6,
     snapshot: 4,
+    file: 3,
     correct: 12,
 };
 

@@ -220,6 +220,7 @@ impl Machine {
             }
             Action::Seal => done(self.storage.seal()),
             Action::Prepare => done(self.storage.make_room()),
+            Action::FileDays => done(self.storage.file_days(&self.engine)),
             Action::Snapshot => {
                 if self.mode == Durability::Memory {
                     self.history.lock().snapshots.push(recorded);

@@ -34,6 +34,7 @@ const RHYTHM: Rhythm = Rhythm {
     seal: 5,
     prepare: 4,
     snapshot: 1,
+    file: 5,
     correct: 35,
 };
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use quotad::domain::names::Name;
 use quotad::domain::time::Timestamp;
+use quotad::engine::answer::EngineError;
 use quotad::engine::order::Act;
 use quotad::engine::recorder::Forgetful;
 use quotad::engine::{Bounds, Engine};
@@ -49,6 +50,8 @@ pub enum Action {
     Seal,
     Prepare,
     Snapshot,
+    /// Closed days of usage rows leave the memory.
+    FileDays,
 }
 
 impl std::fmt::Display for Action {
@@ -97,6 +100,7 @@ pub struct Rhythm {
     pub seal: u64,
     pub prepare: u64,
     pub snapshot: u64,
+    pub file: u64,
     /// Corrections with long reasons.
     pub correct: u64,
 }
@@ -168,6 +172,7 @@ impl Script {
             (rhythm.seal, Action::Seal),
             (rhythm.prepare, Action::Prepare),
             (rhythm.snapshot, Action::Snapshot),
+            (rhythm.file, Action::FileDays),
         ] {
             if chance.percent(percent) {
                 self.actions.push(action);
@@ -200,6 +205,7 @@ impl Action {
                 Err(error) => Came::Refused(error.to_string()),
             },
             Self::TakeNotices => take_notices(engine),
+            Self::FileDays => file_days(engine),
             Self::Time(_) | Self::Sync | Self::Seal | Self::Prepare | Self::Snapshot => Came::Done,
         }
     }
@@ -222,6 +228,27 @@ pub fn take_notices(engine: &Engine) -> Came {
         return Came::Refused("there is no organization".to_owned());
     }
     Came::Notices(taken)
+}
+
+/// What filing closed days does to the books, without a file.
+fn file_days(engine: &Engine) -> Came {
+    let ids = engine.organizations_to_file().into_iter();
+    let closed = ids.map(|id| {
+        let last = engine
+            .closed_days(id)?
+            .days
+            .last()
+            .map(|day| day.number + 1);
+        Ok((id, last.unwrap_or(0)))
+    });
+    let filed: Result<Vec<_>, EngineError> = closed.collect();
+    match filed.and_then(|filed| match filed.is_empty() {
+        true => Ok(()),
+        false => engine.days_filed(&filed).map(drop),
+    }) {
+        Ok(()) => Came::Done,
+        Err(error) => Came::Refused(error.to_string()),
+    }
 }
 
 /// How long the next process takes to start, by the step at which the one before ended: at once, and over expiries and

@@ -353,3 +353,94 @@ fn the_example_plans_survive_the_round_trip_to_the_disk() {
         assert_eq!(from_json(&to_json(&plan)).unwrap(), plan, "{name}");
     }
 }
+
+#[test]
+fn a_file_owns_each_entry_that_it_names_whatever_it_says_there() {
+    let text = "
+organizations:
+  acme:
+    scale: 1
+    seats: 5
+    overage: {mode: hard}
+    grants: []
+    environments: {prod: {}, x.y: {allocation: 0}}
+    users: {ana: {limit: 0}}
+  bare: {}
+rate_card: {chat: {credits: 1}}
+classes: {slow: {reaches_allowance: true}}
+catalogue:
+  licenses: {power-apps-premium: {cap_enforced: true}}
+";
+    let plan = parse_with(text, "plan.yaml", &Variables::off()).unwrap();
+    let named: Vec<_> = plan.owned.entries().map(|it| it.to_string()).collect();
+    let expected = [
+        "organizations.acme",
+        "organizations.acme.scale",
+        "organizations.acme.overage",
+        "organizations.acme.seats",
+        "organizations.acme.grants",
+        "organizations.acme.environments.prod",
+        "organizations.acme.environments.\"x.y\"",
+        "organizations.acme.users.ana",
+        "organizations.bare",
+        "rate_card.chat",
+        "catalogue.licenses.power-apps-premium",
+    ];
+    assert_eq!(named, expected);
+}
+
+#[test]
+fn a_plan_that_is_written_as_a_file_reads_as_the_same_plan() {
+    let text = r#"
+organizations:
+  "true": {}
+  'a: b, {c}': {display_name: "1", users: {"12": {limit: 1}, "x # y": {limit: 2, type: soft, thresholds: [5, 7]}}}
+  Zoë:
+    display_name: 'say "no" \ [] {}'
+    time_zone: America/Argentina/Buenos_Aires
+    cycle: {kind: days, days: 28, from: 2026-01-05T00:00:00.25Z}
+    scale: 1000
+    allow_unallocated: false
+    overage: {mode: soft, extra: 10000}
+    excess: reject
+    enforcement: shadow
+    seats: 50
+    thresholds: []
+    extension: {credits: 1, delay: 90s, per_cycle: 0, per_year: 1}
+    trial: {credits: 7, days: 1, renewals: 0}
+    grants:
+      - {kind: contract, credits: 10000, rollover: 2}
+      - {kind: add_on, count: 1, valid_until: 2026-12-31}
+      - {kind: license, license: our own, count: 5, valid_from: 2026-01-01, purchased: 2025-12-20}
+    environments:
+      "null": {}
+      prod: {allocation: 6000, overage: {mode: grace, margin_percent: 20}, thresholds: [50, 80, 100]}
+rate_card:
+  a/b: {credits: 32, product: "yes", class: maker}
+  c d: {credits: 3, per: 1000}
+  e: {class: free}
+catalogue:
+  add_on_credits: 5
+  licenses:
+    our own: {credits: 7, cap: 9}
+    power-apps-per-app: {credits: 1}
+    dynamics-365-fo: {cap_enforced: false, counts_from: 2020-02-29}
+"#;
+    let parse = |text: &str| parse_with(text, "plan.yaml", &Variables::off()).unwrap();
+    let mut plan = parse(text);
+    let written = plan::file_text(&plan);
+    let mut again = parse(&written);
+    assert_eq!(plan::file_text(&again), written);
+    // What a file need not say it does not name.
+    plan.owned = std::sync::Arc::default();
+    again.owned = std::sync::Arc::default();
+    assert_eq!(again, plan, "{written}");
+    assert!(
+        written.contains("\n  \"true\": {}\n") && written.contains("delay: 90s"),
+        "{written}"
+    );
+    for entry in parse(&written).owned.entries() {
+        let text = plan::text(&plan, &entry);
+        assert!(text.is_some(), "{entry} is written though it says nothing");
+    }
+}

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::notify::{Email, Secret, SigningKey, Sink, Target, Webhook};
@@ -18,35 +19,51 @@ const SINKS_MAX: usize = 64;
 const NAME_BYTES_MAX: usize = 64;
 
 /// A sink as it is typed: one of the kinds, and a name.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawSink {
+    /// What it is called; needed to tell several of a kind apart.
     name: Option<String>,
+    /// Events are posted to a URL.
     webhook: Option<RawWebhook>,
+    /// Events are sent as e-mail.
     email: Option<RawEmail>,
+    /// Events stand in the log of the process.
     log: Option<RawLog>,
 }
 
-#[derive(Deserialize)]
+/// A webhook: CloudEvents 1.0 as JSON, signed after Standard Webhooks.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RawWebhook {
+    /// Where to, http or https.
     url: String,
+    /// The signing key; better `secret_file`, or `${VAR}`.
     secret: Option<String>,
+    /// A file that holds the signing key.
     secret_file: Option<PathBuf>,
 }
 
-#[derive(Deserialize)]
+/// E-mail over SMTP.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RawEmail {
+    /// The server, as smtp://host:port or smtps://host:port.
     smtp: String,
+    /// The sender.
     from: String,
+    /// The recipients.
     to: Vec<String>,
+    /// Who logs in at the server.
     user: Option<String>,
+    /// The password; better `password_file`, or `${VAR}`.
     password: Option<String>,
+    /// A file that holds the password.
     password_file: Option<PathBuf>,
 }
 
-#[derive(Debug, Deserialize)]
+/// The log of the process. It has no keys.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RawLog {}
 

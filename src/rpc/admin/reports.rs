@@ -167,7 +167,8 @@ pub(super) fn list_reservations(
             organization: organization.as_str().to_owned(),
             environment: hold.environment.into(),
             user: hold.user.into(),
-            ..pb::Subject::default()
+            product: hold.label.product.into(),
+            model: hold.label.model.into(),
         }),
         held: hold.held,
         update_time: Some(answered_time(hold.made)),

@@ -29,6 +29,15 @@ fn written_files_are_read_back(disk: &dyn Disk) {
     assert_eq!(bytes(disk, "b"), [&long[..], b"more"].concat());
     write(disk, "b", b"short");
     assert_eq!(bytes(disk, "b"), b"short", "made anew, it is empty first");
+    for part in [&b" and"[..], b" longer"] {
+        let mut output = disk.append("b").unwrap();
+        output.write_all(part).unwrap();
+        output.sync().unwrap();
+    }
+    assert_eq!(bytes(disk, "b"), b"short and longer");
+    disk.append("d").unwrap().write_all(b"new").unwrap();
+    assert_eq!(bytes(disk, "d"), b"new", "and where there was none");
+    disk.remove("d").unwrap();
 }
 
 fn names_change(disk: &dyn Disk) {

@@ -138,6 +138,7 @@ fn order(chance: &mut Chance, ids: &[Id]) -> Order {
         organization: "acme",
         environment: chance.pick(&["dev", "prod"]),
         user,
+        ..Who::default()
     };
     let cost = Cost::Credits {
         amount: credits(chance.between(0, 14)),

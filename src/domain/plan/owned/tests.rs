@@ -107,7 +107,7 @@ fn say(plan: &mut Plan, entry: &Entry, value: u8) {
 fn set(it: &mut OrganizationPlan, setting: Setting, number: u64, small: u32) {
     let is_set = number > 0;
     match setting {
-        Setting::DisplayName => it.display_name = "x".repeat(number as usize),
+        Setting::DisplayName => it.display_name = "x".repeat(usize::try_from(number).unwrap()),
         Setting::TimeZone if is_set => it.calendar.zone = chrono_tz::Europe::Paris,
         Setting::TimeZone => it.calendar.zone = chrono_tz::UTC,
         Setting::Cycle => {
