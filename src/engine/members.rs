@@ -58,17 +58,20 @@ impl Engine {
         most: usize,
         first: &mut BTreeSet<Box<str>>,
     ) -> Result<(), EngineError> {
-        let mut add = |name: &Box<str>| {
-            let is_before = |last: &Box<str>| first.len() < most || name < last;
-            if after.is_none_or(|after| after < &**name) && first.last().is_none_or(is_before) {
-                first.insert(name.clone());
+        let mut add = |name: &str| {
+            let is_in = match first.last() {
+                Some(last) if first.len() >= most => name < &**last,
+                _ => true,
+            };
+            if is_in && after.is_none_or(|after| after < name) {
+                first.insert(name.into());
                 if first.len() > most {
                     first.pop_last();
                 }
             }
         };
         if let Some(plan) = self.plan().organizations.get(organization.as_str()) {
-            plan.users.keys().for_each(&mut add);
+            plan.users.keys().for_each(|name| add(name));
         }
         let mut next = Some(0);
         while let Some(from) = next {
