@@ -47,7 +47,9 @@ impl<'a> Work<'a> {
     /// What it is called where there is no room: without the model, then without the operation, then without the product.
     /// What was not named stays unnamed.
     pub(super) fn folds(self) -> [Self; 3] {
-        let other = |text| if text == "" { text } else { OTHER };
+        fn other(text: &str) -> &str {
+            if text.is_empty() { text } else { OTHER }
+        }
         let model = Self {
             model: other(self.model),
             ..self

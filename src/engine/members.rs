@@ -59,11 +59,10 @@ impl Engine {
         first: &mut BTreeSet<Box<str>>,
     ) -> Result<(), EngineError> {
         let mut add = |name: &str| {
-            let is_in = match first.last() {
-                Some(last) if first.len() >= most => name < &**last,
-                _ => true,
-            };
-            if is_in && after.is_none_or(|after| after < name) {
+            let is_before = |last: &str| first.len() < most || name < last;
+            if after.is_none_or(|after| after < name)
+                && first.last().map(|last| &**last).is_none_or(is_before)
+            {
                 first.insert(name.into());
                 if first.len() > most {
                     first.pop_last();

@@ -247,6 +247,7 @@ impl Generator {
                     organization,
                     environment,
                     user,
+                    ..
                 } = who;
                 let credits = if chance.percent(60) {
                     -credits

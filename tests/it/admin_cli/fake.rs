@@ -8,7 +8,6 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use quotad::rpc::pb;
 use quotad::rpc::pb::admin_service_server::{AdminService, AdminServiceServer};
-use tokio::runtime::Runtime;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::{Request, Response, Status};
 
@@ -29,28 +28,35 @@ struct Service(Arc<Mutex<Memory>>);
 pub struct Fake {
     service: Service,
     port: u16,
-    _runtime: Runtime,
+    /// The server ends when this goes.
+    _alive: tokio::sync::oneshot::Sender<()>,
 }
 
 impl Fake {
     pub fn start() -> Self {
         let service = Service::default();
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .unwrap();
-        let listener = runtime
-            .block_on(tokio::net::TcpListener::bind("127.0.0.1:0"))
-            .unwrap();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
         let port = listener.local_addr().unwrap().port();
         let admin = AdminServiceServer::new(service.clone());
-        let server = tonic::transport::Server::builder().add_service(admin);
-        runtime.spawn(server.serve_with_incoming(TcpListenerStream::new(listener)));
+        let (alive, ended) = tokio::sync::oneshot::channel::<()>();
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
+            runtime.block_on(async {
+                let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+                let incoming = TcpListenerStream::new(listener);
+                let server = tonic::transport::Server::builder().add_service(admin);
+                let ended = async { drop(ended.await) };
+                server.serve_with_incoming_shutdown(incoming, ended).await
+            })
+        });
         Self {
             service,
             port,
-            _runtime: runtime,
+            _alive: alive,
         }
     }
 

@@ -93,9 +93,9 @@ fn lists_are_tables_for_people() {
     assert_eq!(
         lines,
         [
-            " user            credits  type  thresholds  file owned",
-            " ana               1,000  hard  -           no",
-            " bo\\u{1b}[2J          25  hard  -           no",
+            " user         credits  type  thresholds  file owned",
+            " ana            1,000  hard  -           no",
+            " bo\\u{1b}[2J       25  hard  -           no",
         ]
     );
     let (_, text) = run(&fake, &["rates", "list"]);

@@ -46,9 +46,8 @@ fn objections(name: &str, document: &Value) -> Vec<String> {
 fn the_schemas_in_the_tree_are_those_that_are_generated() {
     for name in ["plan", "settings", "tokens"] {
         let generated: Value = serde_json::from_str(&offline(&["schema", name])).unwrap();
-        assert_eq!(
-            generated,
-            schema(name),
+        assert!(
+            generated == schema(name),
             "schemas/{name}.schema.json is old; write it anew with `quotad schema {name}`"
         );
     }

@@ -184,7 +184,7 @@ fn variables_stand_for_the_environment_of_the_command() {
     )
     .unwrap();
     let acme = &sent.organizations["acme"];
-    assert_eq!(acme.display_name, "$1 007".into());
+    assert_eq!(&*acme.display_name, "$1 007");
     let expected =
         "organizations: {acme: {grants: [{kind: contract, credits: 7}], display_name: '$1 007'}}";
     let expected = quotad::config::plan_file::parse_with(
