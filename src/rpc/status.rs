@@ -1,5 +1,7 @@
 //! Denials and errors as gRPC statuses, and as the same data in a batch. The only file that knows gRPC codes.
 
+mod plan;
+
 use std::collections::HashMap;
 
 use chrono::SecondsFormat;
@@ -7,7 +9,6 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
 use crate::domain::plan::edit::EditError;
-use crate::domain::plan::{Entry, Part};
 use crate::engine::answer::{Denial, EngineError};
 use crate::notify::NotifyError;
 use crate::rpc::access::Stranger;
@@ -79,10 +80,10 @@ pub fn status(refusal: &Refusal) -> Status {
         Refusal::Denied(denial) => denied(denial),
         Refusal::Failed(error) => failed(error),
         Refusal::BadField { field, problem } => invalid(field, problem),
-        Refusal::Edit(error) => edited(error),
+        Refusal::Edit(error) => plan::edited(error),
         Refusal::Unreadable(problem) => Status::internal(problem),
         Refusal::Notify(error) => Status::new(log_code(error), error.to_string()),
-        Refusal::StalePlan { found } => stale(
+        Refusal::StalePlan { found } => plan::stale(
             "plan",
             found,
             format!(
@@ -232,59 +233,6 @@ fn log_code(error: &NotifyError) -> Code {
         NotifyError::UnknownEvent(_) | NotifyError::UnknownSink(_) => Code::NotFound,
         NotifyError::Ended => Code::Unavailable,
         NotifyError::Read { .. } => Code::Internal,
-    }
-}
-
-fn edited(error: &EditError) -> Status {
-    let message = error.to_string();
-    let mut details = ErrorDetails::new();
-    let code = match error {
-        EditError::Owned(entries) => {
-            for entry in entries.iter().take(VIOLATIONS_MAX) {
-                details.add_precondition_failure_violation(
-                    "OWNED_BY_PLAN_FILE",
-                    entry.to_string(),
-                    "change it in the plan file, or take it out of the file first",
-                );
-            }
-            Code::FailedPrecondition
-        }
-        EditError::NotFound(entry) => {
-            let kind = resource(entry);
-            details.set_resource_info(kind, entry.to_string(), "", message.as_str());
-            Code::NotFound
-        }
-        EditError::Stale { entry, found, .. } => return stale(&entry.to_string(), found, message),
-        EditError::Invalid(errors) => {
-            for error in errors.iter().take(VIOLATIONS_MAX) {
-                details.add_bad_request_violation(error.path.as_str(), error.problem.as_str());
-            }
-            Code::InvalidArgument
-        }
-    };
-    Status::with_error_details(code, message, details)
-}
-
-fn stale(entry: &str, found: &str, message: String) -> Status {
-    let metadata = HashMap::from([
-        ("entry".to_owned(), entry.to_owned()),
-        ("etag".to_owned(), found.to_owned()),
-    ]);
-    let details = ErrorDetails::with_error_info("STALE_ETAG", DOMAIN, metadata);
-    Status::with_error_details(Code::Aborted, message, details)
-}
-
-/// Of a long list of violations so many are told of: trailers are bounded.
-const VIOLATIONS_MAX: usize = 10;
-
-fn resource(entry: &Entry) -> &'static str {
-    match entry {
-        Entry::Organization(_, Part::Itself | Part::Setting(_)) => "quotad.v1.Organization",
-        Entry::Organization(_, Part::Grants) => "quotad.v1.Grants",
-        Entry::Organization(_, Part::Environment(_)) => "quotad.v1.Allocation",
-        Entry::Organization(_, Part::User(_)) => "quotad.v1.Limit",
-        Entry::Rate(_) => "quotad.v1.Rate",
-        Entry::AddOnCredits | Entry::License(_) => "quotad.v1.Catalogue",
     }
 }
 

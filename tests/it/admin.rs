@@ -3,6 +3,7 @@
 
 mod changes;
 mod process;
+mod reports;
 mod roles;
 mod waits;
 
