@@ -62,7 +62,7 @@ pub(super) fn run(args: &Args, output: Output) -> Exit {
     for path in &args.files {
         let outcomes = run_file(path);
         if output == Output::Table {
-            bar.suspend(|| outcomes.iter().for_each(|outcome| print(outcome)));
+            bar.suspend(|| outcomes.iter().for_each(print));
         }
         report.outcomes.extend(outcomes);
         bar.inc(1);
