@@ -1,6 +1,7 @@
 //! What administrators type, against an AdminService that remembers what it was asked, and answers as it was told.
 #![allow(unreachable_pub, missing_docs)]
 
+mod access;
 mod changes;
 mod fake;
 mod lists;
