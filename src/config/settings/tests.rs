@@ -291,23 +291,23 @@ fn management_is_told_apart_from_the_other_listeners_and_by_whom() {
     for (text, expected) in [
         (
             "management: {listen: 0.0.0.0:7451}",
-            "/etc/quotad/quotad.yaml:1:14: management.listen: 0.0.0.0:7451 is no loopback address and there are no tokens",
+            "/etc/quotad/quotad.yaml:1:22: management.listen: 0.0.0.0:7451 is no loopback address and there are no tokens",
         ),
         (
             "management: {listen: \"[::]:7451\", open: true}",
-            "/etc/quotad/quotad.yaml:1:36: management.open: everybody who reaches [::]:7451 could change everything",
+            "/etc/quotad/quotad.yaml:1:41: management.open: everybody who reaches [::]:7451 could change everything",
         ),
         (
             "management: {tokens_file: t.yaml, open: true}",
-            "/etc/quotad/quotad.yaml:1:35: management.open: with tokens, whoever has none may do nothing",
+            "/etc/quotad/quotad.yaml:1:41: management.open: with tokens, whoever has none may do nothing",
         ),
         (
             "management: {listen: 127.0.0.1:7452}",
-            "/etc/quotad/quotad.yaml:1:14: management.listen: the probes listen there too",
+            "/etc/quotad/quotad.yaml:1:22: management.listen: the probes listen there too",
         ),
         (
             "management: {listen: 127.0.0.1:7450}",
-            "/etc/quotad/quotad.yaml:1:14: management.listen: the data plane listens there too",
+            "/etc/quotad/quotad.yaml:1:22: management.listen: the data plane listens there too",
         ),
     ] {
         let shown = first_line(resolve(text, Overrides::default()));

@@ -124,7 +124,9 @@ pub fn day(field: &str, text: &str) -> Result<Option<NaiveDate>, Refusal> {
         return Ok(None);
     }
     let parsed = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok();
-    match parsed.filter(|_| text.len() == 10) {
+    // The parser also takes signs and missing zeros.
+    let is_plain = text.len() == 10 && text.starts_with(|first: char| first.is_ascii_digit());
+    match parsed.filter(|_| is_plain) {
         Some(day) => Ok(Some(day)),
         None => bad(field, format!("{text:?} is no day; write it as 2026-01-31")),
     }
