@@ -1,6 +1,7 @@
 //! What administrators are notified of, who else is, and who changed what.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::engine::order::Act;
 use crate::notify::{
@@ -17,8 +18,24 @@ use crate::rpc::status::Refusal;
 use super::page::Asked;
 use super::{By, Parts};
 
+/// What has happened stands in the log soon after: so long, at most, is waited for it, so that whoever changed something
+/// finds that in the audit. Longer, and the disk is full or slow: then the log says what it has.
+const CAUGHT_UP_WITHIN: Duration = Duration::from_secs(1);
+
+/// How often is looked.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+
 /// Events in one replay at most.
 const REPLAYED_MAX: usize = 1_000;
+
+/// Waits until what has happened before stands in the log of events. On a thread that may block.
+fn catch_up(parts: &Parts) {
+    let mut waited = Duration::ZERO;
+    while parts.engine.notices_waiting() > 0 && waited < CAUGHT_UP_WITHIN {
+        std::thread::sleep(LOOK_EVERY);
+        waited += LOOK_EVERY;
+    }
+}
 
 /// The part of the log that a page is.
 fn part(asked: &Asked) -> Result<PageOf, Refusal> {
@@ -68,7 +85,9 @@ pub(super) fn list_notifications(
 ) -> Result<pb::ListNotificationsResponse, Refusal> {
     let asked = Asked::new("ListNotifications", wire.page_size, &wire.page_token)?;
     let filter = filter(&wire.organization)?;
-    let page = parts.notifications.events(&filter, part(&asked)?)?;
+    let part = part(&asked)?;
+    catch_up(parts);
+    let page = parts.notifications.events(&filter, part)?;
     let (notifications, next_page_token) = shown(&asked, &page, |it| Some(answered_event(it)));
     Ok(pb::ListNotificationsResponse {
         notifications,
@@ -93,7 +112,9 @@ pub(super) fn list_audit(
         from: from.map(|it| instant("from_time", it)).transpose()?,
         until: until.map(|it| instant("to_time", it)).transpose()?,
     };
-    let page = parts.notifications.audits(&filter, part(&asked)?)?;
+    let part = part(&asked)?;
+    catch_up(parts);
+    let page = parts.notifications.audits(&filter, part)?;
     let (entries, next_page_token) = shown(&asked, &page, answered_audit);
     Ok(pb::ListAuditResponse {
         entries,
