@@ -281,6 +281,11 @@ pub enum EngineError {
     /// `FAILED_PRECONDITION`: the plan cannot be changed so.
     #[error("{0}")]
     Refused(#[from] ChangeRefused),
+    /// `RESOURCE_EXHAUSTED`, reason `RESOURCE_LIMIT`: an administrator's change has no room on the disk.
+    #[error(
+        "the disk has no room to record this change, so nothing was changed; free some, and send it again"
+    )]
+    NoRoom,
     /// `UNAVAILABLE`: what happened could not be recorded; the process is about to end.
     #[error("the journal failed; nothing more is acknowledged")]
     Unrecorded,

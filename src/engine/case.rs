@@ -220,6 +220,15 @@ impl Desk<'_> {
         self.shared.recorder.has_room(open)
     }
 
+    /// An administrator's change takes room as a request does: not that of open holds.
+    pub(super) fn room_to_change(&self) -> Result<(), EngineError> {
+        if self.can_record() {
+            Ok(())
+        } else {
+            Err(EngineError::NoRoom)
+        }
+    }
+
     fn has_room_for_hold(&self) -> bool {
         let open = self.shared.stats.holds_open.load(Ordering::Relaxed);
         let slot = self.shard.holds.next(self.shard.number);

@@ -46,6 +46,7 @@ impl Engine {
         let cell = [environment.as_str(), user];
         let ((), receipt) = self.desk(id.shard, |desk| {
             desk.organization(id, organization)?;
+            desk.room_to_change()?;
             desk.adjust(id, cell, credits, act)
         })?;
         Ok(Changed { value: (), receipt })

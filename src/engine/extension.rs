@@ -49,7 +49,10 @@ impl Engine {
             match desk.asked(id, act)? {
                 Some(Asked::Extension(usable)) => Ok(usable),
                 Some(Asked::Trial(..)) => Err(other_contents("request_id")),
-                None => desk.request_extension(id, act),
+                None => {
+                    desk.room_to_change()?;
+                    desk.request_extension(id, act)
+                }
             }
         })?;
         Ok(Changed { value, receipt })
@@ -102,7 +105,10 @@ impl Engine {
                     Ok(until)
                 }
                 Some(_) => Err(other_contents("request_id")),
-                None => desk.begin_trial(id, user, act, is_first),
+                None => {
+                    desk.room_to_change()?;
+                    desk.begin_trial(id, user, act, is_first)
+                }
             }
         })?;
         Ok(Changed { value, receipt })

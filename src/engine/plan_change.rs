@@ -15,7 +15,7 @@ use super::cell::UserRow;
 use super::fingerprint;
 use super::order::Planned;
 use super::organization::Organization;
-use super::recorder::Receipt;
+use super::recorder::{NotKept, Receipt};
 use super::shard::Shard;
 use super::{Engine, SHARDS};
 
@@ -38,8 +38,8 @@ impl Engine {
     /// first change opens the books. A plan that is the present one changes nothing, and nothing is audited.
     ///
     /// # Errors
-    /// Those of `edit`; and if the result would set aside more than there is (section 4), or cannot be recorded. Then
-    /// everything is as it was.
+    /// Those of `edit`; and if the result would set aside more than there is (section 4), has no room on the disk, or cannot be
+    /// recorded. Then everything is as it was.
     pub fn change_plan<E: From<EngineError>>(
         &self,
         edit: impl FnOnce(&Plan) -> Result<Planned, E>,
@@ -66,6 +66,9 @@ impl Engine {
                 is_changed: false,
                 receipt: receipt.map_err(EngineError::from)?,
             });
+        }
+        if !self.shared.recorder.has_room(self.holds_open()) {
+            return Err(EngineError::NoRoom.into());
         }
         let plan = Arc::new(plan);
         let receipt = self.replace_plan(&plan, audits)?;
@@ -97,8 +100,16 @@ impl Engine {
     /// Judges a plan, and puts it in force. Called with the plan's lock held.
     fn replace_plan(&self, plan: &Arc<Plan>, audits: Vec<Audit>) -> Result<Receipt, EngineError> {
         // A fact will refer to it. This may wait for a disk, so that no shard waits with it.
-        let kept = self.shared.recorder.keep_plan(plan);
-        kept.inspect_err(|_| self.poison())?;
+        self.shared
+            .recorder
+            .keep_plan(plan)
+            .map_err(|error| match error {
+                NotKept::NoRoom => EngineError::NoRoom,
+                NotKept::Unrecorded => {
+                    self.poison();
+                    EngineError::Unrecorded
+                }
+            })?;
         let mut shards: Vec<_> = self.shards.iter().map(|shard| shard.lock()).collect();
         let now = self.now();
         let mut recorded = Ok(());

@@ -14,6 +14,15 @@ pub struct Receipt(pub u64);
 #[error("what happened could not be recorded")]
 pub struct Unrecorded;
 
+/// Why a plan was not kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotKept {
+    /// The disk is full: this one change is refused, and nothing else is.
+    NoRoom,
+    /// Nothing can be recorded any more.
+    Unrecorded,
+}
+
 /// Keeps what happened.
 ///
 /// Called with the lock of the shard held, in the order in which things happened there; the facts of one call belong
@@ -24,10 +33,10 @@ pub trait Recorder: Send + Sync {
 
     /// Keeps a plan, so that a fact can refer to it. Called before a change of the plan is recorded, without the lock of
     /// a shard: this one may wait for a disk.
-    fn keep_plan(&self, plan: &Arc<Plan>) -> Result<(), Unrecorded>;
+    fn keep_plan(&self, plan: &Arc<Plan>) -> Result<(), NotKept>;
 
     /// Whether there is room for another request, so that every open hold can still be settled after it. Otherwise
-    /// Reserve, Extend and Charge are refused; Commit and Release go on.
+    /// Reserve, Extend, Charge and what administrators change are refused; Commit and Release go on.
     fn has_room(&self, holds_open: u64) -> bool;
 }
 
@@ -40,7 +49,7 @@ impl Recorder for Forgetful {
         Ok(Receipt(0))
     }
 
-    fn keep_plan(&self, _plan: &Arc<Plan>) -> Result<(), Unrecorded> {
+    fn keep_plan(&self, _plan: &Arc<Plan>) -> Result<(), NotKept> {
         Ok(())
     }
 

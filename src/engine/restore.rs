@@ -18,7 +18,7 @@ use super::gauges::count;
 use super::labels::Work;
 use super::notices::NOTICES_MAX;
 use super::organization::{Organization, Trial};
-use super::restore_book::amount;
+use super::restore_book::{amount, figure};
 use super::shard::{Shard, shift};
 use super::{Bounds, Engine};
 
@@ -381,8 +381,9 @@ impl Organization {
             return Err(Misfit("a user has two trials"));
         }
         for period in periods {
-            amount(period.used)?;
-            amount(period.held)?;
+            // A period may span many cycles, each of which may use up to the largest amount there is.
+            figure(period.used)?;
+            figure(period.held)?;
             amount(period.terms.credits)?;
         }
         let (user, periods) = (user.into(), periods.into());

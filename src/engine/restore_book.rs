@@ -21,7 +21,7 @@ fn sum(a: u64, b: u64) -> Result<u64, Misfit> {
 }
 
 /// A sum of a few amounts: far below the place where another sum would overflow.
-fn figure(credits: u64) -> Result<u64, Misfit> {
+pub(super) fn figure(credits: u64) -> Result<u64, Misfit> {
     let is_sane = credits < 1 << 60;
     is_sane
         .then_some(credits)

@@ -9,7 +9,7 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
 use crate::domain::plan::edit::EditError;
-use crate::engine::answer::{Denial, EngineError};
+use crate::engine::answer::{Denial, EngineError, Reason};
 use crate::notify::NotifyError;
 use crate::rpc::access::Stranger;
 use crate::rpc::{pb, sentence};
@@ -223,6 +223,11 @@ fn failed(error: &EngineError) -> Status {
             refused.path.as_str(),
             message.as_str(),
         ),
+        EngineError::NoRoom => ErrorDetails::with_error_info(
+            Reason::ResourceLimit.as_str(),
+            DOMAIN,
+            HashMap::<String, String>::new(),
+        ),
         EngineError::Unrecorded => return Status::new(code(error), message),
     };
     Status::with_error_details(code(error), message, details)
@@ -268,6 +273,7 @@ fn code(error: &EngineError) -> Code {
         EngineError::Invalid { .. } => Code::InvalidArgument,
         EngineError::UnknownOrganization(_) | EngineError::UnknownReservation(_) => Code::NotFound,
         EngineError::Precondition(_) | EngineError::Refused(_) => Code::FailedPrecondition,
+        EngineError::NoRoom => Code::ResourceExhausted,
         EngineError::Unrecorded => Code::Unavailable,
     }
 }
@@ -276,7 +282,6 @@ fn code(error: &EngineError) -> Code {
 #[allow(clippy::unwrap_used, clippy::expect_used)]
 mod tests {
     use super::*;
-    use crate::domain::charge::Reason;
     use crate::domain::standing::State;
     use crate::domain::time::Timestamp;
     use crate::engine::answer::Account;

@@ -15,7 +15,7 @@ use parking_lot::Mutex as PlainMutex;
 
 use crate::domain::fact::Fact;
 use crate::domain::plan::Plan;
-use crate::engine::recorder::{Receipt, Recorder, Unrecorded};
+use crate::engine::recorder::{NotKept, Receipt, Recorder, Unrecorded};
 use crate::world::disk::{Disk, Region, Syncer};
 use crate::world::sabotage::{self, Fault};
 use crate::world::sync::Mutex;
@@ -23,6 +23,7 @@ use crate::world::sync::Mutex;
 use super::bell::Bell;
 use super::error::StorageError;
 use super::fact_code::{self, Frame};
+use super::files;
 use super::gate::Gate;
 use super::plan_code::PlanHash;
 use super::segment::{
@@ -411,11 +412,17 @@ impl Recorder for Journal {
         Ok(Receipt(upto))
     }
 
-    fn keep_plan(&self, plan: &Arc<Plan>) -> Result<(), Unrecorded> {
+    fn keep_plan(&self, plan: &Arc<Plan>) -> Result<(), NotKept> {
         if !self.keeps_records() {
             return Ok(());
         }
-        let hash = self.write_plan(plan).map_err(|_| Unrecorded)?;
+        let hash = self.write_plan(plan).map_err(|error| {
+            if files::is_full(&error) {
+                NotKept::NoRoom
+            } else {
+                NotKept::Unrecorded
+            }
+        })?;
         self.plans.keep(hash);
         Ok(())
     }

@@ -12,7 +12,7 @@ use quotad::domain::plan::{Excess, Grant, GrantKind, LimitKind, OrganizationPlan
 use quotad::domain::rates::Cost;
 use quotad::engine::answer::{Committed, Decision, Denial, EngineError, Reason, Reserved};
 use quotad::engine::order::{Actual, Charge, Commit, Extend, Id, Of, Reserve, Subject};
-use quotad::engine::recorder::{Forgetful, Receipt, Recorder, Unrecorded};
+use quotad::engine::recorder::{Forgetful, NotKept, Receipt, Recorder, Unrecorded};
 use quotad::engine::{Bounds, Engine, REMEMBERED};
 use quotad::world::clock::ManualClock;
 
@@ -206,7 +206,7 @@ impl Recorder for Full {
         Ok(Receipt(0))
     }
 
-    fn keep_plan(&self, _plan: &Arc<Plan>) -> Result<(), Unrecorded> {
+    fn keep_plan(&self, _plan: &Arc<Plan>) -> Result<(), NotKept> {
         Ok(())
     }
 

@@ -14,7 +14,7 @@ use quotad::domain::time::Timestamp;
 use quotad::engine::answer::{Decision, EngineError, Reserved};
 use quotad::engine::entry::{Cell, Entry, Misfit};
 use quotad::engine::order::{Actual, Commit, Extend, Id, Of, Reserve, Subject};
-use quotad::engine::recorder::{Receipt, Recorder, Unrecorded};
+use quotad::engine::recorder::{NotKept, Receipt, Recorder, Unrecorded};
 use quotad::engine::{Bounds, Engine, REMEMBERED};
 use quotad::world::clock::ManualClock;
 
@@ -34,8 +34,9 @@ impl Recorder for Refusing {
         }
     }
 
-    fn keep_plan(&self, _plan: &Arc<Plan>) -> Result<(), Unrecorded> {
-        self.record(&[]).map(drop)
+    fn keep_plan(&self, _plan: &Arc<Plan>) -> Result<(), NotKept> {
+        let recorded = self.record(&[]);
+        recorded.map(drop).map_err(|_| NotKept::Unrecorded)
     }
 
     fn has_room(&self, _holds_open: u64) -> bool {

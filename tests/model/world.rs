@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use quotad::domain::fact::Fact;
 use quotad::domain::plan::Plan;
 use quotad::domain::time::Timestamp;
-use quotad::engine::recorder::{Receipt, Recorder, Unrecorded};
+use quotad::engine::recorder::{NotKept, Receipt, Recorder, Unrecorded};
 use quotad::engine::{Engine, SHARDS};
 use quotad::world::clock::{Clock, Reading};
 
@@ -63,7 +63,7 @@ impl Recorder for Collecting {
         Ok(Receipt(collected.groups))
     }
 
-    fn keep_plan(&self, _plan: &Arc<Plan>) -> Result<(), Unrecorded> {
+    fn keep_plan(&self, _plan: &Arc<Plan>) -> Result<(), NotKept> {
         Ok(())
     }
 

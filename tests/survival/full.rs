@@ -11,7 +11,7 @@ use quotad::domain::names::Name;
 use quotad::domain::plan::{Excess, Grant, GrantKind, OrganizationPlan, Plan};
 use quotad::domain::rates::Cost;
 use quotad::engine::answer::{Decision, EngineError, Reason};
-use quotad::engine::order::{Actual, Charge, Commit, Extend, Id, Reserve, Subject};
+use quotad::engine::order::{Act, Actual, Charge, Commit, Extend, Id, Reserve, Subject};
 use quotad::engine::recorder::Recorder;
 use quotad::engine::{Bounds, Engine};
 use quotad::storage::{Durability, Options, Storage};
@@ -154,6 +154,9 @@ impl Quotad {
         assert!(open.len() >= HOLDS, "{} open holds", open.len());
         assert!(!self.charge(), "Charge goes on");
         assert!(!self.extend(open[0]), "Extend goes on");
+        // What administrators change would take the room of the open holds.
+        assert_eq!(self.change_plan(), Err(EngineError::NoRoom));
+        assert_eq!(self.adjust(), Err(EngineError::NoRoom));
         for (nth, &id) in open.iter().enumerate() {
             if nth % 2 == 0 {
                 assert!(self.commit(id), "Commit does not go on");
@@ -164,10 +167,35 @@ impl Quotad {
         assert!(self.storage.failure().is_none());
     }
 
+    fn change_plan(&self) -> Result<bool, EngineError> {
+        let mut plan = Plan::clone(&self.engine.plan());
+        for organization in plan.organizations.values_mut() {
+            Arc::make_mut(organization).display_name.push('x');
+        }
+        self.engine.apply_plan(plan)
+    }
+
+    fn adjust(&self) -> Result<(), EngineError> {
+        let Subject {
+            organization,
+            environment,
+            user,
+            ..
+        } = subject();
+        let act = Act {
+            why: "a correction",
+            ..Act::default()
+        };
+        let adjusted = self.engine.adjust(organization, environment, user, 1, &act);
+        adjusted.map(drop)
+    }
+
     fn goes_on(&self) {
         assert!(self.storage.make_room().unwrap(), "there is room again");
         let id = self.reserve().expect("Reserve goes on");
         assert!(self.charge() && self.extend(id) && self.commit(id));
+        assert_eq!(self.change_plan(), Ok(true));
+        assert_eq!(self.adjust(), Ok(()));
         self.storage.sync().unwrap();
     }
 }
@@ -209,6 +237,9 @@ fn a_full_disk_refuses_what_is_new_and_settles_what_is_open() {
     // Without room for any: the books go on, and say so.
     disk.set_capacity(Some(0));
     assert!(quotad.charge() && !quotad.storage.take_snapshot(&quotad.engine).unwrap());
+    // There is room for records, but none for the file of another plan: that change is refused, and nothing has failed.
+    assert_eq!(quotad.change_plan(), Err(EngineError::NoRoom));
+    assert!(quotad.charge() && !quotad.engine.has_failed());
     assert!(quotad.storage.failure().is_none());
     disk.set_capacity(None);
     quotad.goes_on();

@@ -9,7 +9,7 @@ use quotad::domain::fact::Fact;
 use quotad::domain::plan::Plan;
 use quotad::domain::time::Timestamp;
 use quotad::engine::Engine;
-use quotad::engine::recorder::{Receipt, Recorder, Unrecorded};
+use quotad::engine::recorder::{NotKept, Receipt, Recorder, Unrecorded};
 use quotad::storage::{Durability, Options, Recovered, RecoveryError, Storage, StorageError};
 use quotad::world::clock::Clock;
 use quotad::world::disk::{Crash, SimulatedDisk};
@@ -95,7 +95,7 @@ impl Recorder for Recording {
         recorded
     }
 
-    fn keep_plan(&self, plan: &Arc<Plan>) -> Result<(), Unrecorded> {
+    fn keep_plan(&self, plan: &Arc<Plan>) -> Result<(), NotKept> {
         self.journal.keep_plan(plan)
     }
 

@@ -68,6 +68,7 @@ impl From<EngineError> for Failure {
             EngineError::Invalid { .. } => "INVALID_ARGUMENT",
             EngineError::UnknownOrganization(_) | EngineError::UnknownReservation(_) => "NOT_FOUND",
             EngineError::Precondition(_) | EngineError::Refused(_) => "FAILED_PRECONDITION",
+            EngineError::NoRoom => "RESOURCE_EXHAUSTED",
             EngineError::Unrecorded => "UNAVAILABLE",
         };
         Self(code, error.to_string())

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use quotad::domain::fact::Fact;
 use quotad::domain::plan::Plan;
-use quotad::engine::recorder::{Receipt, Recorder, Unrecorded};
+use quotad::engine::recorder::{NotKept, Receipt, Recorder, Unrecorded};
 use quotad::rpc::access::Role;
 use quotad::rpc::pb;
 use quotad::storage::gate::Gate;
@@ -25,7 +25,7 @@ impl Recorder for Counting {
         Ok(Receipt(self.0.fetch_add(count, Ordering::SeqCst) + count))
     }
 
-    fn keep_plan(&self, _: &Arc<Plan>) -> Result<(), Unrecorded> {
+    fn keep_plan(&self, _: &Arc<Plan>) -> Result<(), NotKept> {
         Ok(())
     }
 
