@@ -199,7 +199,8 @@ pub fn inspect(disk: &dyn Disk, only: Option<&str>) -> io::Result<Report> {
             File::Plan(hash) => report.plans.extend(parts::plan(disk, &name, &hash)),
             File::Unfinished => report.leftovers.push(name),
             File::Other if name.starts_with("dropped-") => report.leftovers.push(name),
-            File::Other if name == "LOCK" => {}
+            // The log of events is not storage's, and is whole whenever its lines are.
+            File::Other if name == "LOCK" || name.starts_with("events-") => {}
             File::Other => report.others.push(name),
         }
     }
