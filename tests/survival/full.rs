@@ -89,7 +89,10 @@ impl Quotad {
         let recorder: Arc<dyn Recorder> = storage.recorder();
         let engine = Engine::new(Bounds::default(), ids, clock, recorder);
         storage.recover(&engine).unwrap();
-        engine.apply_plan(plan()).unwrap();
+        // Books that are back have the plan that was changed meanwhile.
+        if *engine.plan() == Plan::default() {
+            engine.apply_plan(plan()).unwrap();
+        }
         Self { engine, storage }
     }
 
