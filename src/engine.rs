@@ -4,6 +4,7 @@
 //! states the facts and applies them, hands them to the recorder, and releases the lock. Nothing in here does I/O.
 
 mod accounts;
+mod agenda;
 pub mod answer;
 mod apply;
 mod audit;
@@ -125,7 +126,7 @@ impl Engine {
         let shared = Arc::new(Shared {
             bounds,
             recorder,
-            stats: Stats::default(),
+            stats: Stats::new(bounds),
             start,
             ids: DashMap::default(),
             organizations: DashMap::default(),
@@ -156,7 +157,7 @@ impl Engine {
 
     /// How many holds are open.
     pub fn holds_open(&self) -> u64 {
-        self.shared.stats.holds_open.load(Ordering::Relaxed)
+        self.shared.stats.holds_open()
     }
 
     /// What was decided and is held, for metrics; read without a lock.

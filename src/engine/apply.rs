@@ -2,7 +2,6 @@
 //! order has the same books.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use crate::domain::fact::{
     Charged, Extended, Fact, Held, Id, OrganizationId, Place, Settled, Slot, Tag,
@@ -140,9 +139,9 @@ impl Shard {
         shift(&self.shared.stats.cells, cells_before, cells(organization));
         let due_after = due(organization);
         if due_before != due_after {
-            self.calendar.remove(&(due_before, id.index));
+            self.calendar.remove(due_before, id.index);
             if due_after < Timestamp::MAX {
-                self.calendar.insert((due_after, id.index));
+                self.calendar.insert(due_after, id.index);
             }
         }
         organization.show();
@@ -175,8 +174,8 @@ impl Shard {
     }
 
     fn hold(&mut self, held: &Held) {
-        self.draw(&held.place, 0, signed(held.amount), held.trial, held.share);
-        self.refer(&held.place);
+        let change = (0, signed(held.amount));
+        self.draw(&held.place, change, held.trial, held.share, true);
         let mut row = Row::settled(held.tag, State::Open, held.place, held.amount, held.expires);
         row.held = held.amount;
         row.settled = held.at;
@@ -188,7 +187,7 @@ impl Shard {
         self.sequence = self.sequence.max(held.sequence.saturating_add(1));
         self.expiry.push(held.tag.slot, held.expires, held.sequence);
         self.holds_open += 1;
-        count(&self.shared.stats.holds_open);
+        self.show_holds_open();
     }
 
     fn extend_hold(&mut self, extended: &Extended) {
@@ -199,13 +198,8 @@ impl Shard {
         row.expires = extended.expires;
         row.settled = extended.at;
         let (held, sequence, place, trial) = (row.held, row.sequence, row.place, row.trial);
-        self.draw(
-            &place,
-            0,
-            signed(extended.additional),
-            trial,
-            extended.share,
-        );
+        let change = (0, signed(extended.additional));
+        self.draw(&place, change, trial, extended.share, false);
         self.expiry.push(extended.slot, extended.expires, sequence);
         if let Some(tag) = &extended.tag {
             let state = State::Extension {
@@ -215,7 +209,9 @@ impl Shard {
                 tag.slot,
                 Row::settled(*tag, state, place, held, extended.expires),
             );
-            self.remember(tag.slot, place, extended.at, true);
+            self.line_up(tag.slot, extended.at);
+            self.count_settled();
+            self.refer(&place);
         }
     }
 
@@ -249,17 +245,12 @@ impl Shard {
         } else {
             returned
         };
-        self.draw(
-            &place,
-            signed(settled.committed),
-            -signed(given_back),
-            trial,
-            settled.share,
-        );
+        let change = (signed(settled.committed), -signed(given_back));
+        self.draw(&place, change, trial, settled.share, false);
         if was_open {
             self.close(settled.slot, settled.at);
         } else {
-            self.remember(settled.slot, place, settled.at, false);
+            self.line_up(settled.slot, settled.at);
         }
     }
 
@@ -270,19 +261,14 @@ impl Shard {
         let (held, place, trial) = (row.held, row.place, row.trial);
         row.state = State::Expired;
         row.held = 0;
-        self.draw(&place, 0, -signed(held), trial, share);
+        self.draw(&place, (0, -signed(held)), trial, share, false);
         self.close(slot, at);
-        count(&self.shared.stats.holds_expired);
+        self.count_expired();
     }
 
     fn book_charge(&mut self, charged: &Charged) {
-        self.draw(
-            &charged.place,
-            signed(charged.amount),
-            0,
-            charged.trial,
-            charged.share,
-        );
+        let (change, refers) = ((signed(charged.amount), 0), charged.tag.is_some());
+        self.draw(&charged.place, change, charged.trial, charged.share, refers);
         if let Some(tag) = &charged.tag {
             let state = State::Charged {
                 overrun: charged.overrun,
@@ -291,7 +277,8 @@ impl Shard {
                 tag.slot,
                 Row::settled(*tag, state, charged.place, charged.amount, charged.at),
             );
-            self.remember(tag.slot, charged.place, charged.at, true);
+            self.line_up(tag.slot, charged.at);
+            self.count_settled();
         }
     }
 
@@ -299,14 +286,16 @@ impl Shard {
     fn adjust(&mut self, place: &Place, credits: i64, share: u64, tag: Option<(Tag, Timestamp)>) {
         self.with(place.organization, |it| {
             if let Some(book) = it.book_mut(place.book) {
-                book.shift(place.environment, place.user, credits, 0, false);
+                let (change, refers) = ((credits, 0), tag.is_some());
+                book.shift(place.environment, place.user, change, false, refers);
                 book.set_share(place.environment, share);
             }
         });
         if let Some((tag, at)) = tag {
             let row = Row::settled(tag, State::Adjusted, *place, 0, at);
             self.keep(tag.slot, row);
-            self.remember(tag.slot, *place, at, true);
+            self.line_up(tag.slot, at);
+            self.count_settled();
         }
         // Only now: what is remembered keeps its cell.
         self.with(place.organization, |it| {
@@ -316,31 +305,33 @@ impl Shard {
         });
     }
 
-    /// Changes a cell, the trial that pays for it, and the payer's share of the extension. Every request comes through
-    /// here; the calendar does not change.
-    fn draw(&mut self, place: &Place, used: i64, held: i64, trial: u8, share: u64) {
+    /// Changes a cell, the trial that pays for it, and the payer's share of the extension; with `refers`, one more request
+    /// counts in the cell. Every request comes through here; the calendar does not change.
+    fn draw(
+        &mut self,
+        place: &Place,
+        (used, held): (i64, i64),
+        trial: u8,
+        share: u64,
+        refers: bool,
+    ) {
         let index = place.organization.index as usize;
         let Some(organization) = self.organizations.get_mut(index) else {
             return;
         };
-        let Some(book) = organization.book_mut(place.book) else {
+        let (at, books) = (organization.place(place.book), organization.books.len());
+        let Some(book) = at.and_then(|at| organization.books.get_mut(at)) else {
             return;
         };
         let cells_before = book.cells;
-        book.shift(place.environment, place.user, used, held, trial > 0);
-        book.set_share(place.environment, share);
+        let (environment, user) = (place.environment, place.user);
+        book.shift(environment, user, (used, held), trial > 0, refers);
+        book.set_share(environment, share);
         if book.cells != cells_before {
             count(&self.shared.stats.cells);
         }
-        let is_lost = held < 0 && sabotage::is(Fault::LoseRow);
-        if used != 0 && !is_lost && organization.days.book(place.book, row_of(place, used)) {
-            count(&self.shared.stats.usage_rows);
-        }
-        let Some(book) = organization.book_mut(place.book) else {
-            return;
-        };
         if trial > 0
-            && let Some(user) = book.users.get(place.user).map(|row| row.name.clone())
+            && let Some(user) = book.users.get(user).map(|row| row.name.clone())
             && let Some(paying) = organization.trials.find(&user)
             && let Some(paying) = organization.trials.get_mut(paying)
             && let Some(period) = paying.periods.get_mut(usize::from(trial) - 1)
@@ -348,7 +339,13 @@ impl Shard {
             period.used = period.used.saturating_add_signed(used);
             period.held = period.held.saturating_add_signed(held);
         }
-        organization.show();
+        if at.is_some_and(|at| at + 1 == books) {
+            organization.gauges.show(book);
+        }
+        let is_lost = held < 0 && sabotage::is(Fault::LoseRow);
+        if used != 0 && !is_lost && organization.days.book(place.book, row_of(place, used)) {
+            count(&self.shared.stats.usage_rows);
+        }
     }
 
     pub(super) fn keep(&mut self, slot: Slot, row: Row) {
@@ -362,18 +359,9 @@ impl Shard {
     fn close(&mut self, slot: Slot, at: Timestamp) {
         self.line_up(slot, at);
         self.holds_open -= 1;
-        self.shared.stats.holds_open.fetch_sub(1, Ordering::Relaxed);
-        count(&self.shared.stats.settled);
+        self.show_holds_open();
+        self.count_settled();
         self.expiry.tidy(self.number, &self.holds, self.holds_open);
-    }
-
-    /// A request that holds nothing is remembered from here on; a new one refers to its cell as long.
-    fn remember(&mut self, slot: Slot, place: Place, at: Timestamp, is_new: bool) {
-        self.line_up(slot, at);
-        if is_new {
-            count(&self.shared.stats.settled);
-            self.refer(&place);
-        }
     }
 
     /// A request is the last one that settled.
@@ -404,15 +392,28 @@ impl Shard {
                 return;
             };
             self.horizon = self.horizon.max(row.settled);
-            self.shared.stats.settled.fetch_sub(1, Ordering::Relaxed);
+            self.count_forgotten();
             if row.chosen || slot_of(&row.id).1 != self.shared.start {
                 self.forget_id(&row.id, index, row.generation);
             }
-            self.with(row.place.organization, |it| {
-                if let Some(book) = it.book_mut(row.place.book) {
-                    book.unrefer(row.place.environment, row.place.user);
-                }
-            });
+            self.unrefer(&row.place);
+        }
+    }
+
+    /// A forgotten request no longer counts in its cell, which may go with it; so may a closed book.
+    fn unrefer(&mut self, place: &Place) {
+        let organization = self.organization(place.organization);
+        let Some(book) = organization.and_then(|it| it.book_mut(place.book)) else {
+            return;
+        };
+        let cells_before = book.cells;
+        book.unrefer(place.environment, place.user);
+        let (cells_after, is_last) = (book.cells, book.references == 0);
+        if cells_after != cells_before {
+            shift(&self.shared.stats.cells, cells_before, cells_after);
+        }
+        if is_last {
+            self.with(place.organization, |_| ());
         }
     }
 

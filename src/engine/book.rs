@@ -88,7 +88,26 @@ pub(super) struct Book {
     pub(super) cells: u64,
     /// Whether a copy of it is under way: it stays until that has ended.
     pub(super) is_copied: bool,
+    /// What [`Self::days_left`] answered last.
+    days_left: std::cell::Cell<DaysLeft>,
 }
+
+/// Local days until the cycle ends, as of a span of time in which no local day can begin.
+#[derive(Clone, Copy, Debug)]
+struct DaysLeft {
+    span: i64,
+    days: u32,
+}
+
+impl DaysLeft {
+    const UNKNOWN: Self = Self {
+        span: i64::MIN,
+        days: 0,
+    };
+}
+
+/// Since 1970 every zone's offset is a whole number of these: 30 s.
+const DAYS_LEFT_SPAN_NS: i64 = 30_000_000_000;
 
 impl Book {
     /// An empty book.
@@ -136,7 +155,20 @@ impl Book {
             references: 0,
             cells: 0,
             is_copied: false,
+            days_left: std::cell::Cell::new(DaysLeft::UNKNOWN),
         }
+    }
+
+    /// Local calendar days until the cycle ends. The calendar is asked every 30 s: denials come by the thousand.
+    pub(super) fn days_left(&self, now: Timestamp) -> u32 {
+        let span = now.nanos().div_euclid(DAYS_LEFT_SPAN_NS);
+        let known = self.days_left.get();
+        if known.span == span {
+            return known.days;
+        }
+        let days = self.calendar.days_until(now, self.span.end);
+        self.days_left.set(DaysLeft { span, days });
+        days
     }
 
     /// Puts another plan in force; usage is attributed anew.
@@ -280,8 +312,15 @@ impl Book {
         row
     }
 
-    /// Changes a cell and every total that it belongs to, together.
-    pub(super) fn shift(&mut self, environment: u32, user: u32, used: i64, held: i64, trial: bool) {
+    /// Changes a cell and every total that it belongs to, together; with `refers`, one more request counts there.
+    pub(super) fn shift(
+        &mut self,
+        environment: u32,
+        user: u32,
+        (used, held): (i64, i64),
+        trial: bool,
+        refers: bool,
+    ) {
         let Some(row) = self.users.get_mut(user) else {
             return;
         };
@@ -305,6 +344,10 @@ impl Book {
             }
         };
         let (cell, totals) = (&mut row.cells[place], &mut self.totals);
+        if refers {
+            cell.references += 1;
+            self.references += 1;
+        }
         add(&mut cell.used, used);
         add(&mut cell.held, held);
         cell.is_booked |= used != 0;
@@ -385,6 +428,9 @@ impl Book {
 
     /// Stores the payer's share of the extension: of the environment if it has an allocation, else of the pool.
     pub(super) fn set_share(&mut self, environment: u32, share: u64) {
+        if share == 0 && self.totals.shares == 0 {
+            return;
+        }
         let stored = match self.environments.get_mut(environment) {
             Some(row) if row.allocation > 0 => &mut row.share,
             _ => &mut self.pool_share,

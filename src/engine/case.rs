@@ -13,7 +13,6 @@ use super::answer::{Denial, EngineError};
 use super::cell::FOLDED;
 use super::denial::{Refusal, invalid, unopened};
 use super::desk::Desk;
-use super::gauges::count;
 use super::holds::INDEX_MAX;
 use super::labels::Work;
 use super::order::Subject;
@@ -26,6 +25,8 @@ const FOLDED_CELLS_MAX: u64 = 1_024;
 /// A request, priced and looked up.
 pub(super) struct Case<'a> {
     pub(super) organization: OrganizationId,
+    /// The present cycle's book.
+    pub(super) book: u32,
     pub(super) environment: &'a str,
     pub(super) user: &'a str,
     pub(super) amount: u64,
@@ -107,6 +108,7 @@ impl Desk<'_> {
         });
         Ok(Case {
             organization: id,
+            book: book.number,
             environment,
             user,
             amount,
@@ -130,12 +132,12 @@ impl Desk<'_> {
         let verdict = self.judge(case, min, holds);
         match &verdict {
             Ok(verdict) => {
-                count(&self.shared.stats.granted);
+                self.shard.count_granted();
                 if let Some(reason) = verdict.shadowed {
-                    count(self.shared.stats.would_be_denied(reason));
+                    self.shard.count_would_be_denied(reason);
                 }
             }
-            Err(denial) => count(self.shared.stats.denied(denial.reason)),
+            Err(denial) => self.shard.count_denied(denial.reason),
         }
         verdict
     }
@@ -216,7 +218,7 @@ impl Desk<'_> {
 
     /// Whether another request can be recorded, so that every open hold can still be settled after it.
     pub(super) fn can_record(&self) -> bool {
-        let open = self.shared.stats.holds_open.load(Ordering::Relaxed);
+        let open = self.shared.stats.holds_open_at_most();
         self.shared.recorder.has_room(open)
     }
 
@@ -230,7 +232,7 @@ impl Desk<'_> {
     }
 
     fn has_room_for_hold(&self) -> bool {
-        let open = self.shared.stats.holds_open.load(Ordering::Relaxed);
+        let open = self.shared.stats.holds_open_about();
         let slot = self.shard.holds.next(self.shard.number);
         open < self.shared.bounds.holds as u64 && slot.index <= INDEX_MAX
     }

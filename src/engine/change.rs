@@ -208,7 +208,7 @@ impl Shard {
         };
         let found = self.organizations.get(index as usize);
         let Some((found, book)) = found.and_then(|it| Some((it, it.present()?))) else {
-            self.calendar.remove(&(at, index));
+            self.calendar.remove(at, index);
             return;
         };
         if at < book.span.end && book.next_step <= at {

@@ -45,7 +45,7 @@ impl Refusal<'_> {
             held: figure.held,
             available: shortfall.available,
             reset,
-            days_until_reset: self.book.calendar.days_until(self.now.wall, reset),
+            days_until_reset: self.book.days_left(self.now.wall),
             scale: self.book.plan.scale,
             state: self.book.state(self.seat, self.route, self.trial),
         }

@@ -80,6 +80,15 @@ impl Engine {
 }
 
 impl Desk<'_> {
+    /// The organization that a request names, if it was ever in a plan. An organization's shard follows from its name, so
+    /// that it is found without a map that all shards share.
+    pub(super) fn find(&self, name: Name<'_>) -> Result<OrganizationId, EngineError> {
+        let found = self.shard.organizations.find(name.as_str());
+        found
+            .map(|it| it.id)
+            .ok_or_else(|| EngineError::UnknownOrganization(name.as_str().into()))
+    }
+
     /// The organization of a request, if the plan names it.
     pub(super) fn organization(
         &self,
@@ -100,15 +109,15 @@ impl Desk<'_> {
         found.map_or_else(Box::default, |it| it.name.clone())
     }
 
-    /// A remembered request and its slot's row, as they are now.
-    pub(super) fn remembered(&self, slot: Slot, id: &Id) -> Result<Row, EngineError> {
-        let row = self
-            .shard
-            .holds
-            .get(slot)
-            .filter(|row| row.id == *id)
-            .copied();
+    /// A remembered request's row, as it is now.
+    pub(super) fn row(&self, slot: Slot, id: &Id) -> Result<&Row, EngineError> {
+        let row = self.shard.holds.get(slot).filter(|row| row.id == *id);
         row.ok_or_else(|| EngineError::UnknownReservation(hex(id)))
+    }
+
+    /// A copy of it, for those who change the books.
+    pub(super) fn remembered(&self, slot: Slot, id: &Id) -> Result<Row, EngineError> {
+        self.row(slot, id).copied()
     }
 
     /// Whether a caller's id was seen before. A UUIDv7 from before the horizon cannot be told from a retry that was

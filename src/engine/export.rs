@@ -32,7 +32,7 @@ impl Engine {
         let mut lines = Vec::new();
         for shard in &self.shards {
             let shard = shard.lock();
-            for organization in &shard.organizations {
+            for organization in shard.organizations.iter() {
                 show_organization(organization, &mut lines);
             }
             lines.extend(shard.holds.iter().map(|row| format!("{row:?}")));

@@ -10,7 +10,6 @@ use super::answer::{Decision, Denial, EngineError, Reserved};
 use super::denial::{Refusal, precondition};
 use super::desk::{Desk, Known};
 use super::fingerprint;
-use super::gauges::count;
 use super::holds::{Row, State, hex};
 use super::order::Extend;
 use super::reserve::{check_ttl, history, other_contents, stamped};
@@ -101,7 +100,6 @@ impl Desk<'_> {
         if more == 0 {
             return Ok(Ok(seat.share_after(book, 0, 0, false, self.now.wall)));
         }
-        let stats = &self.shared.stats;
         if self.now.wall >= book.span.end {
             return Err(precondition(
                 "the reservation belongs to a cycle that is over: it may live longer, but hold no more",
@@ -133,18 +131,18 @@ impl Desk<'_> {
         match charge::decide(route, row.class, more, None) {
             Ok(_) => {}
             Err(shortfall) if book.plan.enforcement == Enforcement::Shadow => {
-                count(stats.would_be_denied(shortfall.reason));
+                self.shard.count_would_be_denied(shortfall.reason);
             }
             Err(shortfall) => {
-                count(stats.denied(shortfall.reason));
+                self.shard.count_denied(shortfall.reason);
                 return Ok(Err(Box::new(refusal.denial(&shortfall))));
             }
         }
         if book.room() < more || !self.can_record() {
-            count(stats.denied(Reason::ResourceLimit));
+            self.shard.count_denied(Reason::ResourceLimit);
             return Ok(Err(Box::new(refusal.bound_reached())));
         }
-        count(&stats.granted);
+        self.shard.count_granted();
         let held = i64::try_from(more).unwrap_or(i64::MAX);
         Ok(Ok(seat.share_after(
             book,

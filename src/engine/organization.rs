@@ -1,8 +1,11 @@
 //! One organization: its books, the trials of its users, and what fired.
 
 use std::collections::VecDeque;
+use std::hash::BuildHasher;
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
+use hashbrown::{DefaultHashBuilder, HashTable};
 use smallvec::SmallVec;
 
 use crate::domain::fact::{OrganizationId, TrialPeriod};
@@ -14,6 +17,7 @@ use super::book::Book;
 use super::gauges::Gauges;
 use super::notices::Notices;
 use super::rows::{Named, Rows};
+use super::slab::position;
 use super::usage::Days;
 
 /// A trial period with what it has paid.
@@ -57,6 +61,54 @@ impl Trial {
         let last = self.periods.last()?;
         let number = u8::try_from(self.periods.len()).ok()?;
         (last.terms.from <= now && now < last.terms.until).then_some(number)
+    }
+}
+
+/// The organizations of a shard, by place and by name.
+#[derive(Debug, Default)]
+pub(super) struct Organizations {
+    list: Vec<Organization>,
+    index: HashTable<u32>,
+    hasher: DefaultHashBuilder,
+}
+
+impl Organizations {
+    /// The organization of this name.
+    pub(super) fn find(&self, name: &str) -> Option<&Organization> {
+        let named = |&place: &u32| self.at(place).is_some_and(|it| *it.name == *name);
+        let place = self.index.find(self.hasher.hash_one(name), named)?;
+        self.at(*place)
+    }
+
+    /// Adds one behind the last.
+    pub(super) fn push(&mut self, organization: Organization) {
+        let place = position(self.list.len());
+        let hash = self.hasher.hash_one(&*organization.name);
+        self.list.push(organization);
+        let (list, hasher) = (&self.list, &self.hasher);
+        let hash_of = |&place: &u32| {
+            let found = list.get(place as usize);
+            found.map_or(0, |it| hasher.hash_one(&*it.name))
+        };
+        self.index.insert_unique(hash, place, hash_of);
+    }
+
+    fn at(&self, place: u32) -> Option<&Organization> {
+        self.list.get(place as usize)
+    }
+}
+
+impl Deref for Organizations {
+    type Target = [Organization];
+
+    fn deref(&self) -> &[Organization] {
+        &self.list
+    }
+}
+
+impl DerefMut for Organizations {
+    fn deref_mut(&mut self) -> &mut [Organization] {
+        &mut self.list
     }
 }
 
@@ -175,7 +227,8 @@ impl Organization {
         }
     }
 
-    fn place(&self, number: u32) -> Option<usize> {
+    /// Where a book stands among those that are kept.
+    pub(super) fn place(&self, number: u32) -> Option<usize> {
         // Numbers are consecutive: books go from the oldest on only.
         let first = self.books.front()?.number;
         Some(number.checked_sub(first)? as usize)

@@ -52,7 +52,7 @@ impl Engine {
             }
             let (found, receipt) = self.desk(shard, |desk| {
                 let mut found = Vec::new();
-                for organization in &desk.shard.organizations {
+                for organization in desk.shard.organizations.iter() {
                     let notices: Vec<_> = organization.notices.iter().take(left).cloned().collect();
                     if notices.is_empty() {
                         continue;

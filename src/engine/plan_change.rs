@@ -192,7 +192,7 @@ impl Engine {
     }
 
     /// The shard that keeps an organization: the same on every start, so that it does not depend on a random hash.
-    fn shard_for(&self, name: &str) -> u8 {
+    pub(super) fn shard_for(&self, name: &str) -> u8 {
         let hash = fingerprint::of_name(name);
         u8::try_from((hash >> 32) % u64::from(SHARDS)).unwrap_or(0)
     }
@@ -202,7 +202,7 @@ impl Shard {
     /// Judges a plan on what it makes of this shard's organizations.
     fn judge(&self, plan: &Plan, now: Now) -> Result<(), ChangeRefused> {
         for (name, after) in &plan.organizations {
-            match self.organizations.iter().find(|it| it.name == *name) {
+            match self.organizations.find(name) {
                 Some(organization) => judge_known(organization, plan, after, now.wall)?,
                 None if !self.shared.organizations.contains_key(name) => {
                     judge_new(name, plan, after, now.wall)?

@@ -23,8 +23,9 @@ impl Engine {
     pub fn reserve(&self, order: &Reserve<'_>) -> Result<Decision<Reserved>, EngineError> {
         let ttl = order.ttl.unwrap_or(HOLD_TTL_DEFAULT);
         check_ttl(ttl)?;
-        let id = self.find(order.subject.organization)?;
-        let (decision, receipt) = self.desk(id.shard, |desk| {
+        let shard = self.shard_for(order.subject.organization.as_str());
+        let (decision, receipt) = self.desk(shard, |desk| {
+            let organization = desk.find(order.subject.organization)?;
             let print = order.id.map_or(0, |_| fingerprint::of_reserve(order));
             if let Some(id) = &order.id {
                 match desk.known(id, print)? {
@@ -37,7 +38,7 @@ impl Engine {
                     Known::Other => return Err(other_contents("reservation_id")),
                 }
             }
-            let case = desk.case(id, &order.subject, &order.cost)?;
+            let case = desk.case(organization, &order.subject, &order.cost)?;
             let min = order.min.map(Credits::get);
             case.check_min(min)?;
             let verdict = match desk.decide(&case, min, true) {
@@ -57,9 +58,10 @@ impl Engine {
 
     /// Reserves and commits in one step.
     pub fn charge(&self, order: &Charge<'_>) -> Result<Decision<Committed>, EngineError> {
-        let id = self.find(order.subject.organization)?;
+        let shard = self.shard_for(order.subject.organization.as_str());
         let decided_before = sabotage::is(Fault::SplitCharge) && self.would_grant(order)?;
-        let (decision, receipt) = self.desk(id.shard, |desk| {
+        let (decision, receipt) = self.desk(shard, |desk| {
+            let organization = desk.find(order.subject.organization)?;
             let print = order.id.map_or(0, |_| fingerprint::of_charge(order));
             if let Some(id) = &order.id {
                 match desk.known(id, print)? {
@@ -68,7 +70,7 @@ impl Engine {
                     Known::Other => return Err(other_contents("request_id")),
                 }
             }
-            let case = desk.case(id, &order.subject, &order.cost)?;
+            let case = desk.case(organization, &order.subject, &order.cost)?;
             let verdict = if decided_before {
                 Ok(Verdict {
                     granted: case.amount,
@@ -97,16 +99,18 @@ impl Engine {
 
     /// What a Reserve would answer; changes nothing.
     pub fn check(&self, order: &Check<'_>) -> Result<Checked, EngineError> {
-        let id = self.find(order.subject.organization)?;
-        let (checked, _) = self.desk(id.shard, |desk| {
-            let case = desk.case(id, &order.subject, &order.cost)?;
+        let shard = self.shard_for(order.subject.organization.as_str());
+        let (checked, _) = self.desk(shard, |desk| {
+            let organization = desk.find(order.subject.organization)?;
+            let case = desk.case(organization, &order.subject, &order.cost)?;
             let min = order.min.map(Credits::get);
             case.check_min(min)?;
             let decision = match desk.judge(&case, min, true) {
                 Ok(verdict) => Decision::Granted(Credits::saturating(verdict.granted)),
                 Err(denial) => Decision::Denied(denial),
             };
-            let book = desk.organization(id, order.subject.organization)?.present();
+            let book = desk.shard.organizations.get(organization.index as usize);
+            let book = book.and_then(Organization::present);
             let book = book.ok_or_else(|| unopened(order.subject.organization.as_str()))?;
             let standing = book.standing(&case.seat, case.trial, case.class, desk.now.wall);
             Ok(Checked { decision, standing })
@@ -149,8 +153,8 @@ impl Desk<'_> {
             trial,
             share,
         }));
-        let row = self.remembered(tag.slot, &tag.id)?;
-        Ok(Decision::Granted(self.reserved(&row, amount, expires)?))
+        let row = self.row(tag.slot, &tag.id)?;
+        Ok(Decision::Granted(self.reserved(row, amount, expires)?))
     }
 
     /// Books a charge.
@@ -252,6 +256,15 @@ impl Desk<'_> {
 
     /// The cell in which a request counts; rows are named where there are none yet.
     fn place(&mut self, case: &Case<'_>) -> Result<Place, EngineError> {
+        if let Some((environment, user)) = case.seat.cell() {
+            return Ok(Place {
+                organization: case.organization,
+                book: case.book,
+                environment,
+                user,
+                label: 0,
+            });
+        }
         let organization = self
             .shard
             .organizations

@@ -14,7 +14,6 @@ use super::answer::EngineError;
 use super::apply::{cells, due};
 use super::book::Book;
 use super::entry::{BookEntry, Entry, Misfit, Period, Row, State, UsageRow};
-use super::gauges::count;
 use super::labels::Work;
 use super::notices::NOTICES_MAX;
 use super::organization::{Organization, Trial};
@@ -315,9 +314,9 @@ impl Shard {
         self.keep(slot, *row);
         if row.state == State::Open {
             self.holds_open += 1;
-            count(&self.shared.stats.holds_open);
+            self.show_holds_open();
         } else {
-            count(&self.shared.stats.settled);
+            self.count_settled();
         }
         Ok(())
     }
@@ -337,7 +336,7 @@ impl Shard {
         self.holds.slab().find_free();
         self.holds.line_up();
         self.expiry.line_up(&self.holds);
-        for organization in &mut self.organizations {
+        for organization in self.organizations.iter_mut() {
             organization.trials.slab().find_free();
             organization.books.iter_mut().for_each(Book::restored);
             let stats = &self.shared.stats;
@@ -352,7 +351,7 @@ impl Shard {
             }
             let due = due(organization);
             if due < Timestamp::MAX {
-                self.calendar.insert((due, organization.id.index));
+                self.calendar.insert(due, organization.id.index);
             }
             organization.show();
         }

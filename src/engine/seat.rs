@@ -105,6 +105,12 @@ impl Seat {
         .share_at(drawn)
     }
 
+    /// The rows of its cell, if that exists.
+    pub(super) fn cell(&self) -> Option<(u32, u32)> {
+        let rows = self.environment.zip(self.user);
+        rows.filter(|_| self.has_cell)
+    }
+
     pub(super) fn set_aside(&self) -> u64 {
         self.limit.map_or(0, |(limit, _)| limit)
     }
@@ -121,9 +127,6 @@ impl Seat {
         self.limit = row.limit;
         (self.used, self.held) = (row.used, row.held);
         (self.pool_used, self.pool_held) = (row.pool_used, row.pool_held);
-        self.has_cell = self
-            .environment
-            .is_some_and(|environment| row.cell(environment).is_some());
     }
 }
 
@@ -144,15 +147,22 @@ impl Book {
             .find(user)
             .and_then(|it| Some((it, self.users.get(it)?)))
         {
-            Some((number, row)) => seat.take_user(number, row),
+            Some((number, row)) => {
+                seat.take_user(number, row);
+                let environment = seat.environment;
+                seat.has_cell = environment.is_some_and(|it| row.cell(it).is_some());
+            }
             None => seat.limit = self.plan.user(user).map(|it| (it.limit.get(), it.kind)),
         }
         seat
     }
 
-    /// The seat of rows that exist: a remembered request refers to them.
+    /// The seat of rows that exist, and so does their cell: a remembered request refers to them.
     pub(super) fn seat_at(&self, environment: u32, user: u32) -> Seat {
-        let mut seat = Seat::default();
+        let mut seat = Seat {
+            has_cell: true,
+            ..Seat::default()
+        };
         if let Some(row) = self.environments.get(environment) {
             seat.take_environment(environment, row);
         }
@@ -341,7 +351,17 @@ impl Organization {
     }
 
     /// What it is to a hold that a period admitted, or none.
-    pub(super) fn trial_of_hold(&self, user: &str, number: u8, now: Timestamp) -> Trial {
+    pub(super) fn trial_of_hold(
+        &self,
+        book: &Book,
+        user: u32,
+        number: u8,
+        now: Timestamp,
+    ) -> Trial {
+        if self.trials.is_empty() {
+            return Trial::None;
+        }
+        let user = book.users.get(user).map_or("", |it| &it.name);
         let Some(trial) = self.trials.find_row(user) else {
             return Trial::None;
         };

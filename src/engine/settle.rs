@@ -12,7 +12,6 @@ use super::answer::*;
 use super::book::Book;
 use super::denial::{Refusal, invalid, precondition};
 use super::desk::Desk;
-use super::gauges::count;
 use super::holds::{Row, State, hex};
 use super::order::{Act, Actual, Commit};
 use super::reserve::{history, stamped};
@@ -85,15 +84,15 @@ impl Engine {
                     )));
                 }
             }
-            let row = desk.remembered(slot, id)?;
+            let row = desk.row(slot, id)?;
             let State::Released { returned } = row.state else {
                 return Err(precondition(format!(
                     "reservation {}: {}",
                     hex(id),
-                    history(&row)
+                    history(row)
                 )));
             };
-            let standing = desk.standing_of_hold(&row)?;
+            let standing = desk.standing_of_hold(row)?;
             Ok(Released {
                 returned: Credits::saturating(returned),
                 standing,
@@ -157,7 +156,7 @@ impl Desk<'_> {
             && let Err(shortfall) = charge::decide(&route, row.class, beyond, None)
         {
             if is_enforced {
-                count(self.shared.stats.denied(shortfall.reason));
+                self.shard.count_denied(shortfall.reason);
                 let user = book.users.get(place.user).map_or("", |it| &it.name);
                 let environment = book
                     .environments
@@ -176,7 +175,7 @@ impl Desk<'_> {
                 };
                 return Ok(Decision::Denied(Box::new(refusal.denial(&shortfall))));
             }
-            count(self.shared.stats.would_be_denied(shortfall.reason));
+            self.shard.count_would_be_denied(shortfall.reason);
         }
         let signed = |amount: u64| i64::try_from(amount).unwrap_or(i64::MAX);
         let share = seat.share_after(
@@ -202,8 +201,8 @@ impl Desk<'_> {
         };
         self.shard.happen(Fact::Committed(settled));
         self.cross(&place);
-        let row = self.remembered(slot, &row.id)?;
-        Ok(Decision::Granted(self.committed(&row)?))
+        let row = self.row(slot, &row.id)?;
+        Ok(Decision::Granted(self.committed(row)?))
     }
 
     /// The answer about a committed hold, with how things stand now.
@@ -235,8 +234,7 @@ impl Desk<'_> {
             .organizations
             .get(place.organization.index as usize)?;
         let book = organization.book(place.book)?;
-        let user = book.users.get(place.user).map_or("", |it| &it.name);
-        let trial = organization.trial_of_hold(user, row.trial, self.now.wall);
+        let trial = organization.trial_of_hold(book, place.user, row.trial, self.now.wall);
         Some((book, book.seat_at(place.environment, place.user), trial))
     }
 

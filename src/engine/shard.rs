@@ -1,6 +1,5 @@
 //! A shard: the organizations, holds and settled requests that one lock guards, and what comes due among them.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -15,12 +14,13 @@ use crate::domain::time::{Now, Timestamp};
 use crate::world::sabotage::{self, Fault};
 
 use super::Bounds;
+use super::agenda::Agenda;
 use super::answer::EngineError;
 use super::book::Book;
 use super::expiry::Expiry;
 use super::gauges::Stats;
 use super::holds::Holds;
-use super::organization::Organization;
+use super::organization::{Organization, Organizations};
 use super::recorder::{Receipt, Recorder};
 use super::usage::Day;
 
@@ -60,14 +60,14 @@ pub(super) enum Finished {
 pub(super) struct Shard {
     pub(super) number: u8,
     pub(super) shared: Arc<Shared>,
-    pub(super) organizations: Vec<Organization>,
+    pub(super) organizations: Organizations,
     pub(super) rate_card: Arc<RateCard>,
     pub(super) catalogue: Arc<Catalogue>,
     pub(super) holds: Holds,
     pub(super) holds_open: usize,
     pub(super) expiry: Expiry,
     /// When an organization's cycle ends, or a grant of it begins or ends.
-    pub(super) calendar: BTreeSet<(Timestamp, u32)>,
+    pub(super) calendar: Agenda,
     pub(super) sequence: u64,
     /// Settled requests from before this instant may have been forgotten for want of room.
     pub(super) horizon: Timestamp,
@@ -82,13 +82,13 @@ impl Shard {
         Self {
             number,
             shared,
-            organizations: Vec::new(),
+            organizations: Organizations::default(),
             rate_card: Arc::default(),
             catalogue: Arc::default(),
             holds: Holds::default(),
             holds_open: 0,
             expiry: Expiry::default(),
-            calendar: BTreeSet::new(),
+            calendar: Agenda::default(),
             sequence: 0,
             horizon: Timestamp::MIN,
             facts: Vec::new(),
@@ -118,7 +118,7 @@ impl Shard {
         let mut turns = 0;
         loop {
             let expires = self.expiry.first();
-            let changes = self.calendar.first().map_or(Timestamp::MAX, |&(at, _)| at);
+            let changes = self.calendar.next();
             let expiry_is_due = expires <= now.steady && !sabotage::is(Fault::NoExpiry);
             let calendar_is_due = changes <= now.wall;
             if !expiry_is_due && !calendar_is_due {
@@ -130,7 +130,7 @@ impl Shard {
             turns += 1;
             if expiry_is_due && (!calendar_is_due || expires <= changes) {
                 self.expire_first();
-            } else if let Some(&(at, organization)) = self.calendar.first() {
+            } else if let Some((at, organization)) = self.calendar.first() {
                 self.turn_page(organization, at);
             }
         }
@@ -167,7 +167,7 @@ impl Shard {
             return;
         };
         let oldest = now.steady.minus(REMEMBERED);
-        let settled = self.shared.stats.settled.load(Ordering::Relaxed);
+        let settled = self.shared.stats.settled_about();
         let crowded = settled.saturating_sub(self.shared.bounds.settled as u64);
         if first > oldest && crowded == 0 {
             return;

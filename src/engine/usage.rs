@@ -119,6 +119,13 @@ impl Days {
         open.find(|day| day.book == book)
     }
 
+    /// Whether the day of a book is open, and is the newest of all: the usual case, at a glance.
+    #[inline]
+    pub(super) fn is_newest_open(&self, book: u32) -> bool {
+        let newest = self.list.back();
+        newest.is_some_and(|day| !day.is_closed && day.book == book)
+    }
+
     /// Whether any day is open.
     pub(super) fn has_open(&self) -> bool {
         self.list.back().is_some_and(|day| !day.is_closed)

@@ -385,8 +385,8 @@ impl Recorder for Journal {
         if facts.is_empty() {
             return Ok(Receipt(self.appended()));
         }
-        self.groups.fetch_add(1, Ordering::Relaxed);
         let Some(Identity { frame, .. }) = self.identity().filter(|_| self.keeps_records()) else {
+            self.groups.fetch_add(1, Ordering::Relaxed);
             return Ok(Receipt(self.appended()));
         };
         let is_plan = |fact: &Fact| matches!(fact, Fact::Planned { .. });
@@ -400,7 +400,11 @@ impl Recorder for Journal {
             for fact in facts {
                 fact_code::encode(fact, &frame, &plan, body);
             }
-            self.append(&mut self.writer.lock(), body, Kind::Last)
+            let mut writer = self.writer.lock();
+            // Nobody else changes it: the append lock is held.
+            let groups = self.groups.load(Ordering::Relaxed);
+            self.groups.store(groups + 1, Ordering::Relaxed);
+            self.append(&mut writer, body, Kind::Last)
         });
         let upto = appended.map_err(|error| {
             self.fail("writing the journal", &error);

@@ -137,6 +137,10 @@ impl Desk<'_> {
         let Some((found, present)) = found.and_then(|it| Some((it, it.present()?))) else {
             return;
         };
+        // Almost always: what the calendar says need not be asked.
+        if book == present.number && found.days.is_newest_open(book) {
+            return;
+        }
         let now = present.span.clamp(self.now.wall);
         let today = (present.number, day_of(now, &present.calendar));
         let closed = found.book(book).filter(|it| it.number != today.0);

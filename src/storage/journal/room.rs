@@ -29,8 +29,10 @@ const SEGMENT_BYTES: (u64, u64) = (64 * 1024, 16 * 1024 * 1024);
 #[derive(Debug)]
 pub(super) struct Room {
     segment_bytes: u64,
-    /// Slots of prepared segments and of what is left of the present one.
-    slots_free: AtomicU64,
+    /// Slots of all segments that were ever prepared.
+    slots_prepared: AtomicU64,
+    /// Those that were taken. Only whoever holds the append lock changes it, so that no instruction there is locked.
+    slots_used: AtomicU64,
     /// So many the open holds need.
     slots_wanted: AtomicU64,
     number_next: AtomicU64,
@@ -42,7 +44,8 @@ impl Room {
         let segment_bytes = share.clamp(SEGMENT_BYTES.0, SEGMENT_BYTES.1) / 4_096 * 4_096;
         Self {
             segment_bytes,
-            slots_free: AtomicU64::new(0),
+            slots_prepared: AtomicU64::new(0),
+            slots_used: AtomicU64::new(0),
             slots_wanted: AtomicU64::new(SLOTS_APART),
             number_next: AtomicU64::new(1),
         }
@@ -54,21 +57,20 @@ impl Room {
 
     /// So many slots were taken. Called with the append lock.
     pub(super) fn used(&self, slots: u64) {
-        let free = self.slots_free.load(Ordering::Relaxed);
-        self.slots_free
-            .fetch_sub(slots.min(free), Ordering::Relaxed);
+        let used = self.slots_used.load(Ordering::Relaxed);
+        self.slots_used.store(used + slots, Ordering::Relaxed);
     }
 
     /// A segment was prepared.
     pub(super) fn added(&self, bytes: usize) {
-        self.slots_free
+        self.slots_prepared
             .fetch_add((bytes / SLOT_BYTES) as u64, Ordering::Relaxed);
     }
 
     /// Whether another request may be admitted; asks for more room before it gets scarce.
     pub(super) fn is_enough(&self, holds_open: u64, ask: impl FnOnce()) -> bool {
         let needed = holds_open * SLOTS_PER_HOLD + SLOTS_APART;
-        let free = self.slots_free.load(Ordering::Relaxed);
+        let free = self.slots_free();
         if free < needed + self.segment_slots() {
             self.slots_wanted.store(needed, Ordering::Relaxed);
             ask();
@@ -76,8 +78,15 @@ impl Room {
         free >= needed
     }
 
+    /// Slots of prepared segments and of what is left of the present one.
+    fn slots_free(&self) -> u64 {
+        let used = self.slots_used.load(Ordering::Relaxed);
+        let prepared = self.slots_prepared.load(Ordering::Relaxed);
+        prepared.saturating_sub(used)
+    }
+
     fn bytes_free(&self) -> u64 {
-        self.slots_free.load(Ordering::Relaxed) * SLOT_BYTES as u64
+        self.slots_free() * SLOT_BYTES as u64
     }
 
     fn segment_slots(&self) -> u64 {
@@ -86,7 +95,7 @@ impl Room {
 
     fn is_scarce(&self) -> bool {
         let wanted = self.slots_wanted.load(Ordering::Relaxed) + AHEAD * self.segment_slots();
-        self.slots_free.load(Ordering::Relaxed) < wanted
+        self.slots_free() < wanted
     }
 }
 
