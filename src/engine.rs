@@ -6,7 +6,9 @@
 mod accounts;
 pub mod answer;
 mod apply;
+mod aside;
 mod audit;
+mod blocks;
 mod book;
 mod case;
 mod cell;

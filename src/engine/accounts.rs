@@ -145,9 +145,9 @@ impl Desk<'_> {
         let end = slots.min(from.saturating_add(SLOTS_AT_ONCE));
         for number in from..end {
             let row = self.shard.holds.at(number);
-            let is_meant = |row: &&Row| row.state == State::Open && row.place.organization == id;
+            let is_meant = |row: &Row| row.state == State::Open && row.place.organization == id;
             if let Some(row) = row.filter(is_meant) {
-                holds.push(self.open_hold(row));
+                holds.push(self.open_hold(&row));
                 if holds.len() == most {
                     return Some(number + 1);
                 }

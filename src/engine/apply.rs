@@ -184,7 +184,7 @@ impl Shard {
         row.class = held.class;
         row.rate = held.rate;
         row.trial = held.trial;
-        self.keep(held.tag.slot, row);
+        self.keep(held.tag.slot, &row);
         self.sequence = self.sequence.max(held.sequence.saturating_add(1));
         self.expiry.push(held.tag.slot, held.expires, held.sequence);
         self.holds_open += 1;
@@ -192,40 +192,33 @@ impl Shard {
     }
 
     fn extend_hold(&mut self, extended: &Extended) {
-        let Some(row) = self.holds.get_mut(extended.slot) else {
+        let (slot, at, expires) = (extended.slot, extended.at, extended.expires);
+        let Some(row) = self.holds.get(slot) else {
             return;
         };
-        row.held += extended.additional;
-        row.expires = extended.expires;
-        row.settled = extended.at;
-        let (held, sequence, place, trial) = (row.held, row.sequence, row.place, row.trial);
-        self.draw(
-            &place,
-            0,
-            signed(extended.additional),
-            trial,
-            extended.share,
-        );
-        self.expiry.push(extended.slot, extended.expires, sequence);
+        let (sequence, place, trial) = (row.sequence, row.place, row.trial);
+        let additional = extended.additional;
+        self.holds.extend(slot, additional, expires, at);
+        self.draw(&place, 0, signed(additional), trial, extended.share);
+        self.expiry.remove(row.expires, sequence);
+        self.expiry.push(slot, expires, sequence);
         if let Some(tag) = &extended.tag {
-            let state = State::Extension {
-                hold: extended.slot,
-            };
-            self.keep(
-                tag.slot,
-                Row::settled(*tag, state, place, held, extended.expires),
-            );
-            self.remember(tag.slot, place, extended.at, true);
+            let state = State::Extension { hold: slot };
+            let held = row.held + additional;
+            self.remember_new(*tag, Row::settled(*tag, state, place, held, expires), at);
         }
     }
 
     fn settle(&mut self, settled: &Settled, is_commit: bool) {
-        let Some(row) = self.holds.get_mut(settled.slot) else {
+        let Some(row) = self.holds.get(settled.slot) else {
             return;
         };
-        let (held, was_open) = (row.held, row.state == State::Open);
-        let returned = if was_open { held } else { 0 };
-        row.state = if is_commit {
+        let returned = if row.state == State::Open {
+            row.held
+        } else {
+            0
+        };
+        let state = if is_commit {
             let Settled {
                 committed,
                 overrun,
@@ -241,9 +234,10 @@ impl Shard {
         } else {
             State::Released { returned }
         };
-        row.held = 0;
-        let (mut place, trial) = (row.place, row.trial);
-        place.label = settled.label.unwrap_or(place.label);
+        let place = Place {
+            label: settled.label.unwrap_or(row.place.label),
+            ..row.place
+        };
         let given_back = if sabotage::is(Fault::KeepRest) {
             returned.min(settled.committed)
         } else {
@@ -253,25 +247,18 @@ impl Shard {
             &place,
             signed(settled.committed),
             -signed(given_back),
-            trial,
+            row.trial,
             settled.share,
         );
-        if was_open {
-            self.close(settled.slot, settled.at);
-        } else {
-            self.remember(settled.slot, place, settled.at, false);
-        }
+        self.close(settled.slot, &row, state, settled.at);
     }
 
     fn expire(&mut self, slot: Slot, at: Timestamp, share: u64) {
-        let Some(row) = self.holds.get_mut(slot) else {
+        let Some(row) = self.holds.get(slot) else {
             return;
         };
-        let (held, place, trial) = (row.held, row.place, row.trial);
-        row.state = State::Expired;
-        row.held = 0;
-        self.draw(&place, 0, -signed(held), trial, share);
-        self.close(slot, at);
+        self.draw(&row.place, 0, -signed(row.held), row.trial, share);
+        self.close(slot, &row, State::Expired, at);
         count(&self.shared.stats.holds_expired);
     }
 
@@ -287,11 +274,8 @@ impl Shard {
             let state = State::Charged {
                 overrun: charged.overrun,
             };
-            self.keep(
-                tag.slot,
-                Row::settled(*tag, state, charged.place, charged.amount, charged.at),
-            );
-            self.remember(tag.slot, charged.place, charged.at, true);
+            let row = Row::settled(*tag, state, charged.place, charged.amount, charged.at);
+            self.remember_new(*tag, row, charged.at);
         }
     }
 
@@ -304,9 +288,7 @@ impl Shard {
             }
         });
         if let Some((tag, at)) = tag {
-            let row = Row::settled(tag, State::Adjusted, *place, 0, at);
-            self.keep(tag.slot, row);
-            self.remember(tag.slot, *place, at, true);
+            self.remember_new(tag, Row::settled(tag, State::Adjusted, *place, 0, at), at);
         }
         // Only now: what is remembered keeps its cell.
         self.with(place.organization, |it| {
@@ -351,41 +333,51 @@ impl Shard {
         organization.show();
     }
 
-    pub(super) fn keep(&mut self, slot: Slot, row: Row) {
+    pub(super) fn keep(&mut self, slot: Slot, row: &Row) {
         if row.chosen || slot_of(&row.id).1 != self.shared.start {
             self.shared.ids.insert(row.id, slot);
         }
         self.holds.insert(slot, row);
     }
 
-    /// An open hold has ended; it is remembered from here on.
-    fn close(&mut self, slot: Slot, at: Timestamp) {
-        self.line_up(slot, at);
+    /// A hold has ended, or settles late; it is remembered from here on.
+    fn close(&mut self, slot: Slot, row: &Row, state: State, at: Timestamp) {
+        let sequence = self.line_up();
+        self.holds.settle(slot, state, at, sequence);
+        if row.state != State::Open {
+            return;
+        }
         self.holds_open -= 1;
         self.shared.stats.holds_open.fetch_sub(1, Ordering::Relaxed);
         count(&self.shared.stats.settled);
-        self.expiry.tidy(self.number, &self.holds, self.holds_open);
+        self.expiry.remove(row.expires, row.sequence);
+        self.expiry.tidy(&self.holds, self.holds_open);
     }
 
-    /// A request that holds nothing is remembered from here on; a new one refers to its cell as long.
-    fn remember(&mut self, slot: Slot, place: Place, at: Timestamp, is_new: bool) {
-        self.line_up(slot, at);
-        if is_new {
-            count(&self.shared.stats.settled);
-            self.refer(&place);
-        }
+    /// A new request that holds nothing is remembered from here on, and refers to its cell as long.
+    fn remember_new(&mut self, tag: Tag, row: Row, at: Timestamp) {
+        let (settled, sequence) = (at, self.line_up());
+        let row = Row {
+            settled,
+            sequence,
+            ..row
+        };
+        self.keep(tag.slot, &row);
+        count(&self.shared.stats.settled);
+        self.refer(&row.place);
     }
 
-    /// A request is the last one that settled.
-    fn line_up(&mut self, slot: Slot, at: Timestamp) {
-        self.holds.remember(slot, at, self.sequence);
+    /// The place of a request that is the last one that settled.
+    fn line_up(&mut self) -> u64 {
+        let sequence = self.sequence;
         self.sequence += 1;
+        sequence
     }
 
     /// Times of another process become times of this one (`Holds::resume`).
     fn resume(&mut self, now: Timestamp) {
         self.holds.resume(now);
-        self.expiry.line_up(&self.holds);
+        self.expiry.line_up(self.number, &self.holds);
     }
 
     /// A remembered request counts in a cell, which is there: its credits were just drawn in it.

@@ -102,12 +102,7 @@ impl Desk<'_> {
 
     /// A remembered request and its slot's row, as they are now.
     pub(super) fn remembered(&self, slot: Slot, id: &Id) -> Result<Row, EngineError> {
-        let row = self
-            .shard
-            .holds
-            .get(slot)
-            .filter(|row| row.id == *id)
-            .copied();
+        let row = self.shard.holds.get(slot).filter(|row| row.id == *id);
         row.ok_or_else(|| EngineError::UnknownReservation(hex(id)))
     }
 

@@ -259,7 +259,7 @@ impl Shard {
         let Some(row) = self.holds.get(slot) else {
             return 0;
         };
-        let Some((seat, book)) = self.seat_of(row) else {
+        let Some((seat, book)) = self.seat_of(&row) else {
             return 0;
         };
         let held = i64::try_from(row.held).unwrap_or(i64::MAX);
