@@ -27,6 +27,7 @@ mod fingerprint;
 mod fired;
 pub mod gauges;
 mod holds;
+mod index;
 mod labels;
 mod marks;
 mod members;

@@ -165,13 +165,15 @@ impl Desk<'_> {
         let book = found.and_then(|it| it.book(place.book));
         let environment = book.and_then(|it| it.environments.get(place.environment));
         let user = book.and_then(|it| it.users.get(place.user));
-        let user = user.map(|it| &it.name).filter(|name| ***name != *FOLDED);
+        let user = user
+            .map(|it| &it.name)
+            .filter(|name| name.as_str() != FOLDED);
         let label = book.and_then(|it| it.labels.get(place.label));
         OpenHold {
             label: label.cloned().unwrap_or_default(),
             id: row.id,
             environment: environment.map(|it| it.name.clone()).unwrap_or_default(),
-            user: user.cloned().unwrap_or_default(),
+            user: user.map(|name| name.as_str().into()).unwrap_or_default(),
             held: row.held,
             made: on_the_wall(row.settled, self.now),
             expires: on_the_wall(row.expires, self.now),

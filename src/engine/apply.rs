@@ -75,7 +75,7 @@ impl Shard {
                 name,
             } => self.with(*organization, |it| {
                 if let Some(book) = it.book_mut(*book) {
-                    let row = book.user_row(name.clone());
+                    let row = book.user_row(name);
                     book.users.insert(*user, row);
                 }
             }),
