@@ -145,9 +145,9 @@ impl Desk<'_> {
         let end = slots.min(from.saturating_add(SLOTS_AT_ONCE));
         for number in from..end {
             let row = self.shard.holds.at(number);
-            let is_meant = |row: &&Row| row.state == State::Open && row.place.organization == id;
+            let is_meant = |row: &Row| row.state == State::Open && row.place.organization == id;
             if let Some(row) = row.filter(is_meant) {
-                holds.push(self.open_hold(row));
+                holds.push(self.open_hold(&row));
                 if holds.len() == most {
                     return Some(number + 1);
                 }
@@ -165,13 +165,15 @@ impl Desk<'_> {
         let book = found.and_then(|it| it.book(place.book));
         let environment = book.and_then(|it| it.environments.get(place.environment));
         let user = book.and_then(|it| it.users.get(place.user));
-        let user = user.map(|it| &it.name).filter(|name| ***name != *FOLDED);
+        let user = user
+            .map(|it| &it.name)
+            .filter(|name| name.as_str() != FOLDED);
         let label = book.and_then(|it| it.labels.get(place.label));
         OpenHold {
             label: label.cloned().unwrap_or_default(),
             id: row.id,
             environment: environment.map(|it| it.name.clone()).unwrap_or_default(),
-            user: user.cloned().unwrap_or_default(),
+            user: user.map(|name| name.as_str().into()).unwrap_or_default(),
             held: row.held,
             made: on_the_wall(row.settled, self.now),
             expires: on_the_wall(row.expires, self.now),

@@ -74,7 +74,7 @@ impl Shard {
                 name,
             } => self.with(*organization, |it| {
                 if let Some(book) = it.book_mut(*book) {
-                    let row = book.user_row(name.clone());
+                    let row = book.user_row(name);
                     book.users.insert(*user, row);
                 }
             }),
@@ -183,7 +183,7 @@ impl Shard {
         row.class = held.class;
         row.rate = held.rate;
         row.trial = held.trial;
-        self.keep(held.tag.slot, row);
+        self.keep(held.tag.slot, &row);
         self.sequence = self.sequence.max(held.sequence.saturating_add(1));
         self.expiry.push(held.tag.slot, held.expires, held.sequence);
         self.holds_open += 1;
@@ -191,78 +191,56 @@ impl Shard {
     }
 
     fn extend_hold(&mut self, extended: &Extended) {
-        let Some(row) = self.holds.get_mut(extended.slot) else {
+        let (slot, at, expires) = (extended.slot, extended.at, extended.expires);
+        let Some(row) = self.holds.get(slot) else {
             return;
         };
-        row.held += extended.additional;
-        row.expires = extended.expires;
-        row.settled = extended.at;
-        let (held, sequence, place, trial) = (row.held, row.sequence, row.place, row.trial);
-        let change = (0, signed(extended.additional));
+        let (sequence, place, trial) = (row.sequence, row.place, row.trial);
+        let additional = extended.additional;
+        self.holds.extend(slot, additional, expires, at);
+        let change = (0, signed(additional));
         self.draw(&place, change, trial, extended.share, false);
-        self.expiry.push(extended.slot, extended.expires, sequence);
+        self.expiry.remove(row.expires, sequence);
+        self.expiry.push(slot, expires, sequence);
         if let Some(tag) = &extended.tag {
-            let state = State::Extension {
-                hold: extended.slot,
-            };
-            self.keep(
-                tag.slot,
-                Row::settled(*tag, state, place, held, extended.expires),
-            );
-            self.line_up(tag.slot, extended.at);
-            self.count_settled();
+            let state = State::Extension { hold: slot };
+            let held = row.held + additional;
+            self.remember_new(*tag, Row::settled(*tag, state, place, held, expires), at);
             self.refer(&place);
         }
     }
 
     fn settle(&mut self, settled: &Settled, is_commit: bool) {
-        let Some(row) = self.holds.get_mut(settled.slot) else {
+        let Some(row) = self.holds.get(settled.slot) else {
             return;
         };
-        let (held, was_open) = (row.held, row.state == State::Open);
-        let returned = if was_open { held } else { 0 };
-        row.state = if is_commit {
-            let Settled {
-                committed,
-                overrun,
-                late,
-                ..
-            } = *settled;
-            State::Committed {
-                committed,
-                returned: returned.saturating_sub(committed),
-                overrun,
-                late,
-            }
+        let returned = row.comes_back();
+        let state = if is_commit {
+            row.committed(settled)
         } else {
             State::Released { returned }
         };
-        row.held = 0;
-        let (mut place, trial) = (row.place, row.trial);
-        place.label = settled.label.unwrap_or(place.label);
+        let place = Place {
+            label: settled.label.unwrap_or(row.place.label),
+            ..row.place
+        };
         let given_back = if sabotage::is(Fault::KeepRest) {
             returned.min(settled.committed)
         } else {
             returned
         };
         let change = (signed(settled.committed), -signed(given_back));
-        self.draw(&place, change, trial, settled.share, false);
-        if was_open {
-            self.close(settled.slot, settled.at);
-        } else {
-            self.line_up(settled.slot, settled.at);
-        }
+        self.draw(&place, change, row.trial, settled.share, false);
+        self.close(settled.slot, &row, state, settled.at);
     }
 
     fn expire(&mut self, slot: Slot, at: Timestamp, share: u64) {
-        let Some(row) = self.holds.get_mut(slot) else {
+        let Some(row) = self.holds.get(slot) else {
             return;
         };
-        let (held, place, trial) = (row.held, row.place, row.trial);
-        row.state = State::Expired;
-        row.held = 0;
-        self.draw(&place, (0, -signed(held)), trial, share, false);
-        self.close(slot, at);
+        let change = (0, -signed(row.held));
+        self.draw(&row.place, change, row.trial, share, false);
+        self.close(slot, &row, State::Expired, at);
         self.count_expired();
     }
 
@@ -273,12 +251,8 @@ impl Shard {
             let state = State::Charged {
                 overrun: charged.overrun,
             };
-            self.keep(
-                tag.slot,
-                Row::settled(*tag, state, charged.place, charged.amount, charged.at),
-            );
-            self.line_up(tag.slot, charged.at);
-            self.count_settled();
+            let row = Row::settled(*tag, state, charged.place, charged.amount, charged.at);
+            self.remember_new(*tag, row, charged.at);
         }
     }
 
@@ -292,10 +266,7 @@ impl Shard {
             }
         });
         if let Some((tag, at)) = tag {
-            let row = Row::settled(tag, State::Adjusted, *place, 0, at);
-            self.keep(tag.slot, row);
-            self.line_up(tag.slot, at);
-            self.count_settled();
+            self.remember_new(tag, Row::settled(tag, State::Adjusted, *place, 0, at), at);
         }
         // Only now: what is remembered keeps its cell.
         self.with(place.organization, |it| {
@@ -348,32 +319,50 @@ impl Shard {
         }
     }
 
-    pub(super) fn keep(&mut self, slot: Slot, row: Row) {
+    pub(super) fn keep(&mut self, slot: Slot, row: &Row) {
         if row.chosen || slot_of(&row.id).1 != self.shared.start {
             self.shared.ids.insert(row.id, slot);
         }
         self.holds.insert(slot, row);
     }
 
-    /// An open hold has ended; it is remembered from here on.
-    fn close(&mut self, slot: Slot, at: Timestamp) {
-        self.line_up(slot, at);
+    /// A hold has ended, or settles late; it is remembered from here on.
+    fn close(&mut self, slot: Slot, row: &Row, state: State, at: Timestamp) {
+        let sequence = self.line_up();
+        self.holds.settle(slot, row, state, at, sequence);
+        if row.state != State::Open {
+            return;
+        }
         self.holds_open -= 1;
         self.show_holds_open();
         self.count_settled();
-        self.expiry.tidy(self.number, &self.holds, self.holds_open);
+        self.expiry.remove(row.expires, row.sequence);
+        self.expiry.tidy(&self.holds, self.holds_open);
     }
 
-    /// A request is the last one that settled.
-    fn line_up(&mut self, slot: Slot, at: Timestamp) {
-        self.holds.remember(slot, at, self.sequence);
+    /// A new request that holds nothing is remembered from here on.
+    fn remember_new(&mut self, tag: Tag, row: Row, at: Timestamp) {
+        let (settled, sequence) = (at, self.line_up());
+        let row = Row {
+            settled,
+            sequence,
+            ..row
+        };
+        self.keep(tag.slot, &row);
+        self.count_settled();
+    }
+
+    /// The place of a request that is the last one that settled.
+    fn line_up(&mut self) -> u64 {
+        let sequence = self.sequence;
         self.sequence += 1;
+        sequence
     }
 
     /// Times of another process become times of this one (`Holds::resume`).
     fn resume(&mut self, now: Timestamp) {
         self.holds.resume(now);
-        self.expiry.line_up(&self.holds);
+        self.expiry.line_up(self.number, &self.holds);
     }
 
     /// A remembered request counts in a cell, which is there: its credits were just drawn in it.

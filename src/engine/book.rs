@@ -13,7 +13,7 @@ use crate::domain::fact::Extension;
 use crate::domain::plan::{Catalogue, OrganizationPlan, Overage, Purchased, Timeline};
 use crate::domain::time::Timestamp;
 
-use super::cell::{Cell, EnvironmentRow, UserRow};
+use super::cell::{Cell, EnvironmentRow, Limit, UserRow};
 use super::fired::Fired;
 use super::labels::Labels;
 use super::marks::{environment_mark, user_mark};
@@ -186,10 +186,8 @@ impl Book {
             row.allowance = terms.map_or(0, |it| it.overage.allowance(row.allocation));
         }
         for row in self.users.iter_derived() {
-            row.limit = self
-                .plan
-                .user(&row.name)
-                .map(|it| (it.limit.get(), it.kind));
+            let terms = self.plan.user(&row.name);
+            row.limit = Limit::new(terms.map(|it| (it.limit.get(), it.kind)));
         }
         self.recount();
         self.clamp_shares();
@@ -301,11 +299,11 @@ impl Book {
     }
 
     /// A new user's row, with the plan's terms.
-    pub(super) fn user_row(&self, name: Box<str>) -> UserRow {
-        let limit = self.plan.user(&name).map(|it| (it.limit.get(), it.kind));
+    pub(super) fn user_row(&self, name: &str) -> UserRow {
+        let limit = self.plan.user(name).map(|it| (it.limit.get(), it.kind));
         let mut row = UserRow {
-            name,
-            limit,
+            name: name.into(),
+            limit: Limit::new(limit),
             ..UserRow::default()
         };
         row.next_mark = user_mark(&self.plan, &self.fired, &row);

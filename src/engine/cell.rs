@@ -1,6 +1,7 @@
 //! Cells, and the rows of environments and users that count over them.
 
 use smallvec::SmallVec;
+use smol_str::SmolStr;
 
 use crate::domain::plan::LimitKind;
 
@@ -59,11 +60,44 @@ impl EnvironmentRow {
     }
 }
 
-/// A user's row. Counters are without what trials paid.
+/// A user's limit, or none, in eight bytes: amounts end at 2^53 - 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Limit(u64);
+
+/// Beside the amount: the limit is a soft one.
+const SOFT: u64 = 1 << 63;
+
+impl Limit {
+    pub(super) fn new(limit: Option<(u64, LimitKind)>) -> Self {
+        Self(match limit {
+            None => u64::MAX,
+            Some((limit, LimitKind::Hard)) => limit,
+            Some((limit, LimitKind::Soft)) => limit | SOFT,
+        })
+    }
+
+    #[inline]
+    fn get(self) -> Option<(u64, LimitKind)> {
+        match self.0 {
+            u64::MAX => None,
+            soft if soft & SOFT != 0 => Some((soft & !SOFT, LimitKind::Soft)),
+            hard => Some((hard, LimitKind::Hard)),
+        }
+    }
+}
+
+impl Default for Limit {
+    fn default() -> Self {
+        Self::new(None)
+    }
+}
+
+/// A user's row: two cache lines. Counters are without what trials paid.
 #[derive(Clone, Debug, Default)]
+#[repr(align(64))]
 pub(super) struct UserRow {
-    /// Empty for requests without a user.
-    pub(super) name: Box<str>,
+    /// Empty for requests without a user. Most are short enough to lie in the row.
+    pub(super) name: SmolStr,
     pub(super) cells: SmallVec<[Cell; 1]>,
     pub(super) used: u64,
     pub(super) held: u64,
@@ -72,14 +106,19 @@ pub(super) struct UserRow {
     /// Of `held`, the same.
     pub(super) pool_held: u64,
     /// From the plan.
-    pub(super) limit: Option<(u64, LimitKind)>,
+    pub(super) limit: Limit,
     /// The least `used` that fires a threshold.
     pub(super) next_mark: u64,
 }
 
 impl UserRow {
     pub(super) fn set_aside(&self) -> u64 {
-        self.limit.map_or(0, |(limit, _)| limit)
+        self.limit().map_or(0, |(limit, _)| limit)
+    }
+
+    #[inline]
+    pub(super) fn limit(&self) -> Option<(u64, LimitKind)> {
+        self.limit.get()
     }
 
     pub(super) fn pool_drawn(&self) -> u64 {
@@ -102,5 +141,30 @@ impl Named for EnvironmentRow {
 impl Named for UserRow {
     fn name(&self) -> &str {
         &self.name
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_grows_unnoticed() {
+        assert_eq!(size_of::<Option<UserRow>>(), 128);
+        assert_eq!(size_of::<Cell>(), 48);
+    }
+
+    #[test]
+    fn a_limit_is_what_it_was() {
+        let most = crate::domain::credits::Credits::MAX.get();
+        for limit in [
+            None,
+            Some((0, LimitKind::Hard)),
+            Some((0, LimitKind::Soft)),
+            Some((most, LimitKind::Hard)),
+            Some((most, LimitKind::Soft)),
+        ] {
+            assert_eq!(Limit::new(limit).get(), limit);
+        }
     }
 }

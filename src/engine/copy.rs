@@ -163,9 +163,9 @@ impl Cursor {
             }
             Part::Remembered => {
                 let number = head.shard;
-                let slab = shard.holds.slab();
-                let copied = slab.step(most, |index, row| each(&row.entry(number, index)));
-                self.move_on(slab.is_copying(), Part::End);
+                let holds = &mut shard.holds;
+                let copied = holds.step(most, |index, row| each(&row.entry(number, index)));
+                self.move_on(holds.is_copying(), Part::End);
                 copied
             }
             Part::End => 0,

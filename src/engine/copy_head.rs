@@ -60,7 +60,7 @@ pub(super) struct BookHead {
 impl Shard {
     /// Begins a copy of everything here; answers what is not in rows.
     pub(super) fn begin_copy(&mut self) -> ShardHead {
-        self.holds.slab().begin_copy();
+        self.holds.begin_copy();
         let organizations = self.organizations.iter_mut();
         ShardHead {
             shard: self.number,
@@ -72,7 +72,7 @@ impl Shard {
 
     /// Ends a copy, whether it has come to its end or not. Books that were finished meanwhile can go.
     pub(super) fn end_copy(&mut self) {
-        self.holds.slab().end_copy();
+        self.holds.end_copy();
         for index in 0..self.organizations.len() {
             self.organizations[index].end_copy();
             let organization = &self.organizations[index];

@@ -102,8 +102,8 @@ impl Book {
     }
 
     fn collect_user(&self, row: &UserRow, crossed: &mut Vec<Crossing>) {
-        if let Some((limit, _)) = row.limit {
-            let account = Account::User(row.name.clone());
+        if let Some((limit, _)) = row.limit() {
+            let account = Account::User(row.name.as_str().into());
             self.collect(
                 account,
                 row.used,

@@ -109,15 +109,10 @@ impl Desk<'_> {
         found.map_or_else(Box::default, |it| it.name.clone())
     }
 
-    /// A remembered request's row, as it is now.
-    pub(super) fn row(&self, slot: Slot, id: &Id) -> Result<&Row, EngineError> {
+    /// A remembered request, as it is now.
+    pub(super) fn remembered(&self, slot: Slot, id: &Id) -> Result<Row, EngineError> {
         let row = self.shard.holds.get(slot).filter(|row| row.id == *id);
         row.ok_or_else(|| EngineError::UnknownReservation(hex(id)))
-    }
-
-    /// A copy of it, for those who change the books.
-    pub(super) fn remembered(&self, slot: Slot, id: &Id) -> Result<Row, EngineError> {
-        self.row(slot, id).copied()
     }
 
     /// Whether a caller's id was seen before. A UUIDv7 from before the horizon cannot be told from a retry that was

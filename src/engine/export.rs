@@ -193,5 +193,5 @@ fn counters(book: &Book) -> Counters {
 }
 
 fn user_name(row: &UserRow) -> Option<Box<str>> {
-    (!row.name.is_empty()).then(|| row.name.clone())
+    (!row.name.is_empty()).then(|| row.name.as_str().into())
 }

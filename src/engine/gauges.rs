@@ -137,7 +137,8 @@ impl Total {
         if now.abs_diff(told) >= self.step {
             part.told.store(now, Ordering::Relaxed);
             // Wraps where it goes down, and back.
-            self.told.fetch_add(now.wrapping_sub(told), Ordering::Relaxed);
+            self.told
+                .fetch_add(now.wrapping_sub(told), Ordering::Relaxed);
         }
     }
 

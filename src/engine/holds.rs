@@ -1,12 +1,26 @@
-//! Holds and settled requests in a slab: an id that the engine gave out names its slot, so that finding it needs no hash.
+//! Holds and settled requests by slot: an id that the engine gave out names its slot, so that finding it needs no hash.
+//!
+//! An open hold and a settled request keep different things: so a slot says only where its own is. Both are packed, and
+//! leave out what follows from the slot; everybody else sees a whole [`Row`].
 
-use std::collections::VecDeque;
+mod ids;
+mod open;
+mod ring;
+
+use std::num::NonZeroU32;
 
 use crate::domain::fact::{Id, Place, Slot, Tag};
 use crate::domain::rates::{Class, Rate};
 use crate::domain::time::Timestamp;
 
+use super::aside::Aside;
+use super::blocks::Blocks;
 use super::slab::Slab;
+
+pub(super) use ids::{INDEX_MAX, hex, uuid_v7_millis};
+pub(crate) use ids::{id_of, slot_of};
+use open::{Named, Open};
+use ring::Ring;
 
 /// How a remembered request stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,7 +72,8 @@ pub struct Row {
     pub id: Id,
     /// Whether the caller chose the id.
     pub chosen: bool,
-    /// A hash of what the request said.
+    /// A hash of what the request said. Like the two that follow it is kept where the id does not follow from the slot, for
+    /// only then the request can be repeated.
     pub fingerprint: u64,
     /// What the first answer granted or booked.
     pub granted: u64,
@@ -66,7 +81,7 @@ pub struct Row {
     pub granted_expires: Timestamp,
     /// Held now.
     pub held: u64,
-    /// When it ends by itself.
+    /// When it ends by itself, while it is open.
     pub expires: Timestamp,
     /// The order of reservation while it is open, of settling afterwards.
     pub sequence: u64,
@@ -80,28 +95,72 @@ pub struct Row {
     pub settled: Timestamp,
 }
 
-/// A place in the queue of settled requests. It is stale once its row has settled again, which gave it a later place.
+/// Where what a slot holds is: an open hold, or a record of the queue of settled requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Remembered {
-    index: u32,
-    sequence: u64,
-    settled: Timestamp,
+enum Spot {
+    Open(u32),
+    Settled(u32),
+}
+
+/// A spot in four bytes; the lowest bit tells the two apart.
+#[derive(Clone, Copy, Debug)]
+struct Packed(NonZeroU32);
+
+impl Spot {
+    fn packed(self) -> Packed {
+        let number = match self {
+            Self::Open(number) => number.wrapping_add(1) << 1,
+            Self::Settled(position) => position << 1 | 1,
+        };
+        Packed(NonZeroU32::new(number).unwrap_or(NonZeroU32::MAX))
+    }
+}
+
+impl Packed {
+    #[inline]
+    fn spot(self) -> Spot {
+        let number = self.0.get();
+        if number & 1 == 0 {
+            Spot::Open((number >> 1) - 1)
+        } else {
+            Spot::Settled(number >> 1)
+        }
+    }
 }
 
 /// The holds and settled requests of one shard.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Holds {
-    rows: Slab<Row>,
+    shard: u8,
+    /// The random half of the ids that follow from their slots.
+    start: u64,
+    spots: Slab<Packed>,
     /// The generation that each slot's next row gets.
-    generations: Vec<u32>,
-    /// Settled requests in the order of settling, the oldest first.
-    remembered: VecDeque<Remembered>,
+    generations: Blocks<u32>,
+    open: Slab<Open>,
+    /// Of open holds, the ids that do not follow from their slots.
+    named: Slab<Named>,
+    settled: Ring,
+    copy: Option<Box<Aside<Row>>>,
 }
 
 impl Holds {
+    pub(super) fn new(shard: u8, start: u64) -> Self {
+        Self {
+            shard,
+            start,
+            spots: Slab::default(),
+            generations: Blocks::default(),
+            open: Slab::default(),
+            named: Slab::default(),
+            settled: Ring::default(),
+            copy: None,
+        }
+    }
+
     /// The slot that the next row gets.
     pub(super) fn next(&self, shard: u8) -> Slot {
-        let index = self.rows.next();
+        let index = self.spots.next();
         let generation = self.generations.get(index as usize).copied().unwrap_or(0);
         Slot {
             shard,
@@ -110,63 +169,165 @@ impl Holds {
         }
     }
 
-    /// Adds a row in the slot that `next` gave, or that a fact names.
-    pub(super) fn insert(&mut self, slot: Slot, row: Row) {
-        self.rows.insert(slot.index, row);
-        self.generations.resize(self.rows.slots() as usize, 0);
-        if let Some(generation) = self.generations.get_mut(slot.index as usize) {
+    /// Adds a row in the slot that `next` gave, or that a fact names. There is no slot beyond [`INDEX_MAX`].
+    pub(super) fn insert(&mut self, slot: Slot, row: &Row) {
+        let number = slot.index;
+        if number > INDEX_MAX {
+            return;
+        }
+        self.put_aside(number);
+        self.vacate(number);
+        let named = Named::of(row, slot, self.start);
+        let spot = if row.state == State::Open {
+            Spot::Open(self.open_at(row, named))
+        } else {
+            Spot::Settled(self.settled.push(number, row, named.as_ref()))
+        };
+        self.spots.insert(number, spot.packed());
+        while self.generations.len() < self.spots.slots() as usize {
+            self.generations.push(0);
+        }
+        if let Some(generation) = self.generations.get_mut(number as usize) {
             *generation = slot.generation.wrapping_add(1);
         }
     }
 
+    fn open_at(&mut self, row: &Row, named: Option<Named>) -> u32 {
+        let named = named.map_or(0, |named| {
+            let number = self.named.next();
+            self.named.insert(number, named);
+            number + 1
+        });
+        let number = self.open.next();
+        self.open.insert(number, Open::of(row, named));
+        number
+    }
+
+    /// What a slot holds goes, so that something else can come.
+    fn vacate(&mut self, number: u32) {
+        match self.spots.get(number).map(|it| it.spot()) {
+            Some(Spot::Open(open)) => {
+                let named = self.open.remove(open).map_or(0, |it| it.named);
+                if let Some(named) = named.checked_sub(1) {
+                    self.named.remove(named);
+                }
+            }
+            Some(Spot::Settled(position)) => self.settled.strike(position),
+            None => {}
+        }
+    }
+
     /// The row of a slot, if it is still the same.
-    pub(super) fn get(&self, slot: Slot) -> Option<&Row> {
-        let row = self.rows.get(slot.index);
-        row.filter(|row| row.generation == slot.generation)
+    #[inline]
+    pub(super) fn get(&self, slot: Slot) -> Option<Row> {
+        let next = self.generations.get(slot.index as usize)?;
+        if *next != slot.generation.wrapping_add(1) {
+            return None;
+        }
+        self.row(self.spots.get(slot.index)?.spot(), slot)
     }
 
     /// The row at a number, whatever its generation.
-    pub(super) fn at(&self, number: u32) -> Option<&Row> {
-        self.rows.get(number)
-    }
-
-    /// The row of a slot, to change it.
-    pub(super) fn get_mut(&mut self, slot: Slot) -> Option<&mut Row> {
-        let row = self.rows.get_mut(slot.index);
-        row.filter(|row| row.generation == slot.generation)
-    }
-
-    /// Notes that a row is only remembered from now on, in its place in the order of settling.
-    pub(super) fn remember(&mut self, slot: Slot, settled: Timestamp, sequence: u64) {
-        let Some(row) = self.get_mut(slot) else {
-            return;
+    pub(super) fn at(&self, number: u32) -> Option<Row> {
+        let spot = self.spots.get(number)?.spot();
+        let next = self.generations.get(number as usize)?;
+        let slot = Slot {
+            shard: self.shard,
+            index: number,
+            generation: next.wrapping_sub(1),
         };
-        row.settled = settled;
-        row.sequence = sequence;
-        self.remembered.push_back(Remembered {
-            index: slot.index,
-            sequence,
+        self.row(spot, slot)
+    }
+
+    #[inline]
+    fn row(&self, spot: Spot, slot: Slot) -> Option<Row> {
+        match spot {
+            Spot::Open(number) => {
+                let open = self.open.get(number)?;
+                let named = open.named.checked_sub(1);
+                let named = named.and_then(|it| self.named.get(it));
+                Some(open.row(slot, self.start, named))
+            }
+            Spot::Settled(position) => self.settled.row(position, slot, self.start),
+        }
+    }
+
+    /// When the hold of a slot ends by itself, and its place in the order of reservation; `None` unless it is open.
+    pub(super) fn expiry(&self, index: u32, generation: u32) -> Option<(Timestamp, u64)> {
+        if *self.generations.get(index as usize)? != generation.wrapping_add(1) {
+            return None;
+        }
+        let Spot::Open(number) = self.spots.get(index)?.spot() else {
+            return None;
+        };
+        let open = self.open.get(number)?;
+        Some((open.expires, open.sequence))
+    }
+
+    /// An open hold holds more, and ends at another instant.
+    pub(super) fn extend(
+        &mut self,
+        slot: Slot,
+        additional: u64,
+        expires: Timestamp,
+        at: Timestamp,
+    ) {
+        self.put_aside(slot.index);
+        let spot = self.spots.get(slot.index).map(|it| it.spot());
+        if let Some(Spot::Open(number)) = spot
+            && let Some(open) = self.open.get_mut(number)
+        {
+            open.held += additional;
+            (open.expires, open.made) = (expires, at);
+        }
+    }
+
+    /// A request ends, or settles again: it is only remembered from now on, in its place in the order of settling.
+    /// `row` is how it has stood until now.
+    pub(super) fn settle(
+        &mut self,
+        slot: Slot,
+        row: &Row,
+        state: State,
+        settled: Timestamp,
+        sequence: u64,
+    ) {
+        self.put_aside(slot.index);
+        self.vacate(slot.index);
+        let row = Row {
+            state,
+            held: 0,
             settled,
-        });
+            sequence,
+            ..*row
+        };
+        let named = Named::of(&row, slot, self.start);
+        let position = self.settled.push(slot.index, &row, named.as_ref());
+        self.point(slot.index, position);
+    }
+
+    /// Where a slot's record is now.
+    fn point(&mut self, number: u32, position: u32) {
+        if let Some(spot) = self.spots.get_mut(number) {
+            *spot = Spot::Settled(position).packed();
+        }
     }
 
     /// When the oldest settled request was settled, or one that has settled again since.
+    #[inline]
     pub(super) fn oldest(&self) -> Option<Timestamp> {
-        self.remembered.front().map(|place| place.settled)
+        self.settled.front().map(|mark| mark.settled)
     }
 
     /// How many of the oldest settled requests are from before an instant, or too many; at most `most`.
     pub(super) fn old(&mut self, before: Timestamp, too_many: u64, most: usize) -> u32 {
-        let rows = &self.rows;
-        while self
-            .remembered
-            .pop_front_if(|it| is_stale(rows, it))
-            .is_some()
-        {}
+        while self.settled.front().is_some_and(|mark| mark.is_gone) {
+            self.settled.pop();
+        }
         let mut count = 0;
-        let places = self.remembered.iter().take(most);
-        for place in places.filter(|it| !is_stale(rows, it)) {
-            if place.settled > before && u64::from(count) >= too_many {
+        let marks = self.settled.iter().take(most);
+        for mark in marks.filter(|it| !it.is_gone) {
+            if mark.settled > before && u64::from(count) >= too_many {
                 break;
             }
             count += 1;
@@ -176,9 +337,15 @@ impl Holds {
 
     /// Takes out the oldest settled request.
     pub(super) fn forget(&mut self) -> Option<(u32, Row)> {
-        while let Some(place) = self.remembered.pop_front() {
-            if !is_stale(&self.rows, &place) {
-                return Some((place.index, self.rows.remove(place.index)?));
+        while let Some(mark) = self.settled.front() {
+            let row = (!mark.is_gone).then(|| self.at(mark.index)).flatten();
+            if row.is_some() {
+                self.put_aside(mark.index);
+            }
+            self.settled.pop();
+            if let Some(row) = row {
+                self.spots.remove(mark.index);
+                return Some((mark.index, row));
             }
         }
         None
@@ -187,55 +354,132 @@ impl Holds {
     /// No instant is later than this one from here on, except when holds end, and those live no longer than they would from
     /// here on: for the clock of another process.
     pub(super) fn resume(&mut self, now: Timestamp) {
-        for number in 0..self.rows.slots() {
-            let Some(row) = self.rows.get(number) else {
+        for number in 0..self.spots.slots() {
+            let Some(Spot::Open(open)) = self.spots.get(number).map(|it| it.spot()) else {
                 continue;
             };
-            let (settled, mut expires) = (row.settled.min(now), row.expires);
-            if row.state == State::Open {
-                expires = expires.min(now.plus(expires.since(row.settled)));
-            }
-            let is_changed = (settled, expires) != (row.settled, row.expires);
-            if is_changed && let Some(row) = self.rows.get_mut(number) {
-                (row.settled, row.expires) = (settled, expires);
+            let Some(hold) = self.open.get(open) else {
+                continue;
+            };
+            let expires = hold.expires.min(now.plus(hold.expires.since(hold.made)));
+            let made = hold.made.min(now);
+            if (made, expires) != (hold.made, hold.expires) {
+                self.put_aside(number);
+                if let Some(hold) = self.open.get_mut(open) {
+                    (hold.made, hold.expires) = (made, expires);
+                }
             }
         }
-        self.line_up();
+        if self.settled.iter().any(|mark| mark.settled > now) {
+            self.put_in_order(now);
+        }
     }
 
-    /// Makes the queue of settled requests again, from the rows.
+    /// Puts the queue of settled requests in order, where rows came in another.
     pub(super) fn line_up(&mut self) {
-        let settled = self.rows.iter().filter(|(_, row)| row.state != State::Open);
-        let mut places: Vec<_> = settled
-            .map(|(index, row)| Remembered {
-                index,
-                sequence: row.sequence,
-                settled: row.settled,
-            })
-            .collect();
-        places.sort_unstable_by_key(|place| place.sequence);
-        self.remembered = places.into();
+        let sequences = self
+            .settled
+            .iter()
+            .map(|mark| (mark.is_gone, mark.sequence));
+        if !sequences.is_sorted() {
+            self.put_in_order(Timestamp::MAX);
+        }
+    }
+
+    /// Makes the queue of settled requests again; none is of later than an instant.
+    fn put_in_order(&mut self, latest: Timestamp) {
+        let counting = self.settled.iter().filter(|mark| !mark.is_gone);
+        let mut marks: Vec<_> = counting.map(|mark| (mark.sequence, mark.index)).collect();
+        marks.sort_unstable();
+        let mut queue = Ring::default();
+        let mut positions = Vec::with_capacity(marks.len());
+        for &(_, number) in &marks {
+            self.put_aside(number);
+            let Some(mut row) = self.at(number) else {
+                continue;
+            };
+            row.settled = row.settled.min(latest);
+            let (shard, generation) = (self.shard, row.generation);
+            let slot = Slot {
+                shard,
+                index: number,
+                generation,
+            };
+            let named = Named::of(&row, slot, self.start);
+            positions.push((number, queue.push(number, &row, named.as_ref())));
+        }
+        self.settled = queue;
+        for (number, position) in positions {
+            self.point(number, position);
+        }
     }
 
     /// All rows with their slots' numbers.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (u32, &Row)> {
-        self.rows.iter()
+    pub(super) fn iter(&self) -> impl Iterator<Item = (u32, Row)> {
+        let numbers = 0..self.spots.slots();
+        numbers.filter_map(|number| Some((number, self.at(number)?)))
+    }
+
+    /// All open holds: when each ends, its place in the order of reservation, its slot's number and generation.
+    pub(super) fn expiries(&self) -> impl Iterator<Item = (Timestamp, u64, u32, u32)> {
+        let numbers = 0..self.spots.slots();
+        numbers.filter_map(|number| {
+            let generation = self.generations.get(number as usize)?.wrapping_sub(1);
+            let (expires, sequence) = self.expiry(number, generation)?;
+            Some((expires, sequence, number, generation))
+        })
     }
 
     /// How many slots there are.
     pub(super) fn slots(&self) -> u32 {
-        self.rows.slots()
+        self.spots.slots()
     }
 
-    /// The slab itself, to copy it.
-    pub(super) fn slab(&mut self) -> &mut Slab<Row> {
-        &mut self.rows
+    /// Finds the vacant slots again; the lowest is filled next.
+    pub(super) fn find_free(&mut self) {
+        self.spots.find_free();
     }
-}
 
-fn is_stale(rows: &Slab<Row>, place: &Remembered) -> bool {
-    let row = rows.get(place.index);
-    !row.is_some_and(|row| row.state != State::Open && row.sequence == place.sequence)
+    /// Begins a copy of what is here now.
+    pub(super) fn begin_copy(&mut self) {
+        self.copy = Aside::begin(self.spots.slots());
+    }
+
+    /// Copies the next slots, at most so many; answers how many those were, vacant ones with them.
+    pub(super) fn step(&mut self, slots_max: usize, mut each: impl FnMut(u32, &Row)) -> usize {
+        let Some(mut copy) = self.copy.take() else {
+            return 0;
+        };
+        let numbers = copy.step(slots_max);
+        let copied = numbers.len();
+        for number in numbers {
+            let aside = copy.take(number);
+            if let Some(row) = aside.unwrap_or_else(|| self.at(number)) {
+                each(number, &row);
+            }
+        }
+        self.copy = Some(copy).filter(|copy| !copy.is_done());
+        copied
+    }
+
+    /// Whether a copy is under way.
+    pub(super) fn is_copying(&self) -> bool {
+        self.copy.is_some()
+    }
+
+    /// Ends a copy, whether it has come to its end or not.
+    pub(super) fn end_copy(&mut self) {
+        self.copy = None;
+    }
+
+    /// A slot is about to change.
+    #[inline]
+    fn put_aside(&mut self, number: u32) {
+        if let Some(mut copy) = self.copy.take() {
+            copy.put(number, || self.at(number));
+            self.copy = Some(copy);
+        }
+    }
 }
 
 impl Row {
@@ -267,69 +511,5 @@ impl Row {
     }
 }
 
-/// The id of a slot: slot (32 bits: 8 of them the shard), generation (32), random of this start (64).
-pub(crate) fn id_of(slot: Slot, start: u64) -> Id {
-    let mut id = [0; 16];
-    let place = (u32::from(slot.shard) << 24) | (slot.index & INDEX_MAX);
-    id[..4].copy_from_slice(&place.to_be_bytes());
-    id[4..8].copy_from_slice(&slot.generation.to_be_bytes());
-    id[8..].copy_from_slice(&start.to_be_bytes());
-    id
-}
-
-/// The slot that an id of this start names, and the random of its start.
-pub(crate) fn slot_of(id: &Id) -> (Slot, u64) {
-    let [a, b, c, d, e, f, g, h, start @ ..] = *id;
-    let slot = Slot {
-        shard: a,
-        index: u32::from_be_bytes([0, b, c, d]),
-        generation: u32::from_be_bytes([e, f, g, h]),
-    };
-    (slot, u64::from_be_bytes(start))
-}
-
-/// The highest slot of a shard: 24 bits.
-pub(super) const INDEX_MAX: u32 = 0x00FF_FFFF;
-
-/// The instant in a UUIDv7, in milliseconds since the epoch; `None` for any other id.
-pub(super) fn uuid_v7_millis(id: &Id) -> Option<i64> {
-    let is_v7 = id[6] >> 4 == 7 && id[8] >> 6 == 0b10;
-    let [a, b, c, d, e, f, ..] = *id;
-    is_v7.then(|| i64::from_be_bytes([0, 0, a, b, c, d, e, f]))
-}
-
-/// As people read an id: 32 hexadecimal digits.
-pub(super) fn hex(id: &Id) -> String {
-    use std::fmt::Write;
-    id.iter().fold(String::with_capacity(32), |mut text, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_id_names_its_slot() {
-        let slot = Slot {
-            shard: 63,
-            index: 0x00AB_CDEF,
-            generation: 7,
-        };
-        assert_eq!(slot_of(&id_of(slot, 42)), (slot, 42));
-    }
-
-    #[test]
-    fn only_a_uuid_of_version_7_tells_its_instant() {
-        let mut id = [0; 16];
-        id[5] = 9;
-        id[6] = 0x70;
-        id[8] = 0x80;
-        assert_eq!(uuid_v7_millis(&id), Some(9));
-        id[6] = 0x40;
-        assert_eq!(uuid_v7_millis(&id), None);
-    }
-}
+mod tests;

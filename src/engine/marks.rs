@@ -83,10 +83,10 @@ pub(super) fn environment_mark(
 }
 
 pub(super) fn user_mark(plan: &OrganizationPlan, fired: &Fired, row: &UserRow) -> u64 {
-    let Some((limit, _)) = row.limit else {
+    let Some((limit, _)) = row.limit() else {
         return u64::MAX;
     };
-    let account = Account::User(row.name.clone());
+    let account = Account::User(row.name.as_str().into());
     threshold::next_mark(limit, user_percents(plan, &row.name), |percent| {
         fired.contains(&(account.clone(), percent))
     })

@@ -153,8 +153,14 @@ impl Desk<'_> {
             trial,
             share,
         }));
-        let row = self.row(tag.slot, &tag.id)?;
-        Ok(Decision::Granted(self.reserved(row, amount, expires)?))
+        let standing = self.standing_at(&place, trial, class);
+        Ok(Decision::Granted(Reserved {
+            id: tag.id,
+            granted: Credits::saturating(amount),
+            expires: on_the_wall(expires, self.now),
+            standing: standing.ok_or_else(|| unopened(case.environment))?,
+            receipt: Default::default(),
+        }))
     }
 
     /// Books a charge.

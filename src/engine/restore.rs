@@ -14,6 +14,7 @@ use super::answer::EngineError;
 use super::apply::{cells, due};
 use super::book::Book;
 use super::entry::{BookEntry, Entry, Misfit, Period, Row, State, UsageRow};
+use super::holds::INDEX_MAX;
 use super::labels::Work;
 use super::notices::NOTICES_MAX;
 use super::organization::{Organization, Trial};
@@ -296,6 +297,11 @@ impl Shard {
         if place.organization.shard != self.number || row.generation != slot.generation {
             return Err(Misfit("a remembered request is in a wrong slot"));
         }
+        if slot.index > INDEX_MAX {
+            return Err(Misfit(
+                "a remembered request is in a slot that no shard has",
+            ));
+        }
         if row.sequence >= self.sequence {
             return Err(Misfit("a remembered request is of the future"));
         }
@@ -311,7 +317,7 @@ impl Shard {
             return Err(Misfit("a remembered request counts in no cell"));
         }
         self.refer(place);
-        self.keep(slot, *row);
+        self.keep(slot, row);
         if row.state == State::Open {
             self.holds_open += 1;
             self.show_holds_open();
@@ -333,9 +339,9 @@ impl Shard {
 
     /// Derives what is derived, once all entries are there.
     fn restored(&mut self) {
-        self.holds.slab().find_free();
+        self.holds.find_free();
         self.holds.line_up();
-        self.expiry.line_up(&self.holds);
+        self.expiry.line_up(self.number, &self.holds);
         for organization in self.organizations.iter_mut() {
             organization.trials.slab().find_free();
             organization.books.iter_mut().for_each(Book::restored);

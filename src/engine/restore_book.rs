@@ -95,7 +95,7 @@ impl Book {
         if self.users.find(name).is_some() {
             return Err(Misfit("a user comes twice"));
         }
-        let mut row = self.user_row(name.into());
+        let mut row = self.user_row(name);
         for cell in cells {
             if row.cell(cell.environment).is_some() {
                 return Err(Misfit("a cell comes twice"));

@@ -2,8 +2,9 @@
 
 use std::hash::BuildHasher;
 
-use hashbrown::{DefaultHashBuilder, HashTable};
+use hashbrown::DefaultHashBuilder;
 
+use super::index::Index;
 use super::slab::Slab;
 
 /// Something that has a name.
@@ -16,7 +17,7 @@ pub(super) trait Named {
 #[derive(Debug)]
 pub(super) struct Rows<T> {
     slab: Slab<T>,
-    index: HashTable<u32>,
+    index: Index,
     hasher: DefaultHashBuilder,
 }
 
@@ -24,7 +25,7 @@ impl<T> Default for Rows<T> {
     fn default() -> Self {
         Self {
             slab: Slab::default(),
-            index: HashTable::new(),
+            index: Index::default(),
             hasher: DefaultHashBuilder::default(),
         }
     }
@@ -34,8 +35,8 @@ impl<T: Named + Clone> Rows<T> {
     /// The row of this name.
     pub(super) fn find(&self, name: &str) -> Option<u32> {
         let slab = &self.slab;
-        let same = |&row: &u32| name_of(slab, row) == name;
-        self.index.find(self.hasher.hash_one(name), same).copied()
+        let same = |row: u32| name_of(slab, row) == name;
+        self.index.find(self.hasher.hash_one(name), same)
     }
 
     /// The row of this name itself.
@@ -63,10 +64,8 @@ impl<T: Named + Clone> Rows<T> {
         self.remove(number);
         let hash = self.hasher.hash_one(row.name());
         self.slab.insert(number, row);
-        let (slab, hasher) = (&self.slab, &self.hasher);
-        if slab.get(number).is_some() {
-            self.index
-                .insert_unique(hash, number, |&it| hasher.hash_one(name_of(slab, it)));
+        if self.slab.get(number).is_some() {
+            self.index.insert(hash, number);
         }
     }
 
@@ -76,9 +75,7 @@ impl<T: Named + Clone> Rows<T> {
             return;
         };
         let hash = self.hasher.hash_one(row.name());
-        if let Ok(entry) = self.index.find_entry(hash, |&it| it == number) {
-            entry.remove();
-        }
+        self.index.remove(hash, number);
     }
 
     /// A row that exists: numbers come from `find`, `insert` and facts about rows that are referred to.

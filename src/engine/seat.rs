@@ -124,7 +124,7 @@ impl Seat {
 
     fn take_user(&mut self, number: u32, row: &UserRow) {
         self.user = Some(number);
-        self.limit = row.limit;
+        self.limit = row.limit();
         (self.used, self.held) = (row.used, row.held);
         (self.pool_used, self.pool_held) = (row.pool_used, row.pool_held);
     }

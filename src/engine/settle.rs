@@ -2,7 +2,7 @@
 
 use crate::domain::charge;
 use crate::domain::credits::Credits;
-use crate::domain::fact::{Fact, Id, Settled, Slot};
+use crate::domain::fact::{Fact, Id, Place, Settled, Slot};
 use crate::domain::plan::{Enforcement, Excess};
 use crate::domain::rates::Class;
 use crate::domain::time::Timestamp;
@@ -28,7 +28,7 @@ impl Engine {
             match row.state {
                 State::Open | State::Expired => desk.commit(slot, &row, amount, order.excess),
                 State::Committed { committed, .. } if committed == amount => {
-                    Ok(Decision::Granted(desk.committed(&row)?))
+                    Ok(Decision::Granted(desk.committed(&row, row.state)?))
                 }
                 _ => Err(precondition(format!(
                     "reservation {}: {}",
@@ -84,15 +84,11 @@ impl Engine {
                     )));
                 }
             }
-            let row = desk.row(slot, id)?;
-            let State::Released { returned } = row.state else {
-                return Err(precondition(format!(
-                    "reservation {}: {}",
-                    hex(id),
-                    history(row)
-                )));
+            let returned = match row.state {
+                State::Released { returned } => returned,
+                _ => row.comes_back(),
             };
-            let standing = desk.standing_of_hold(row)?;
+            let standing = desk.standing_of_hold(&row)?;
             Ok(Released {
                 returned: Credits::saturating(returned),
                 standing,
@@ -201,13 +197,13 @@ impl Desk<'_> {
         };
         self.shard.happen(Fact::Committed(settled));
         self.cross(&place);
-        let row = self.row(slot, &row.id)?;
-        Ok(Decision::Granted(self.committed(row)?))
+        let state = row.committed(&settled);
+        Ok(Decision::Granted(self.committed(row, state)?))
     }
 
-    /// The answer about a committed hold, with how things stand now.
-    fn committed(&self, row: &Row) -> Result<Committed, EngineError> {
-        let (committed, returned, overrun, late) = match row.state {
+    /// The answer about a hold that is committed so, with how things stand now.
+    fn committed(&self, row: &Row, state: State) -> Result<Committed, EngineError> {
+        let (committed, returned, overrun, late) = match state {
             State::Committed {
                 committed,
                 returned,
@@ -240,9 +236,46 @@ impl Desk<'_> {
 
     /// How things stand for a hold, in its own cycle.
     pub(super) fn standing_of_hold(&self, row: &Row) -> Result<Standing, EngineError> {
-        let found = self.seat_of_hold(row);
-        let (book, seat, trial) = found.ok_or_else(|| lost(row))?;
-        Ok(book.standing(&seat, trial, row.class, self.now.wall))
+        let standing = self.standing_at(&row.place, row.trial, row.class);
+        standing.ok_or_else(|| lost(row))
+    }
+
+    /// How things stand in a place, for what a trial period or none pays.
+    pub(super) fn standing_at(&self, place: &Place, trial: u8, class: Class) -> Option<Standing> {
+        let organization = self
+            .shard
+            .organizations
+            .get(place.organization.index as usize)?;
+        let book = organization.book(place.book)?;
+        let trial = organization.trial_of_hold(book, place.user, trial, self.now.wall);
+        let seat = book.seat_at(place.environment, place.user);
+        Some(book.standing(&seat, trial, class, self.now.wall))
+    }
+}
+
+impl Row {
+    /// Of what it holds, what comes back when it ends with nothing booked.
+    pub(super) fn comes_back(&self) -> u64 {
+        match self.state {
+            State::Open => self.held,
+            _ => 0,
+        }
+    }
+
+    /// How it stands once it is committed so.
+    pub(super) fn committed(&self, settled: &Settled) -> State {
+        let Settled {
+            committed,
+            overrun,
+            late,
+            ..
+        } = *settled;
+        State::Committed {
+            committed,
+            returned: self.comes_back().saturating_sub(committed),
+            overrun,
+            late,
+        }
     }
 }
 
@@ -257,7 +290,7 @@ impl Shard {
         let Some(row) = self.holds.get(slot) else {
             return 0;
         };
-        let Some((seat, book)) = self.seat_of(row) else {
+        let Some((seat, book)) = self.seat_of(&row) else {
             return 0;
         };
         let held = i64::try_from(row.held).unwrap_or(i64::MAX);

@@ -79,13 +79,14 @@ pub(super) struct Shard {
 
 impl Shard {
     pub(super) fn new(number: u8, shared: Arc<Shared>) -> Self {
+        let start = shared.start;
         Self {
             number,
             shared,
             organizations: Organizations::default(),
             rate_card: Arc::default(),
             catalogue: Arc::default(),
-            holds: Holds::default(),
+            holds: Holds::new(number, start),
             holds_open: 0,
             expiry: Expiry::default(),
             calendar: Agenda::default(),

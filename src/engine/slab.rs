@@ -3,9 +3,8 @@
 //! A copy shows every slot as it was when the copy began: whoever changes one that is not copied yet puts its old value
 //! aside first, once. Without a copy under way that costs one branch.
 
-use hashbrown::HashMap;
-
-use crate::world::sabotage::{self, Fault};
+use super::aside::Aside;
+use super::blocks::Blocks;
 
 /// A number lies at most so far beyond the last slot: no legitimate fact names one further away, and a damaged one must
 /// not ask for all memory there is.
@@ -14,26 +13,15 @@ pub(super) const GAP_MAX: u32 = 1 << 24;
 /// Values by number. A number is used again after its value was removed.
 #[derive(Debug)]
 pub(super) struct Slab<T> {
-    slots: Vec<Option<T>>,
+    slots: Blocks<Option<T>>,
     /// Vacant slots, the next to be filled last. Deeper down it may name one twice, or one that a fact has filled.
     free: Vec<u32>,
-    copy: Option<Box<Copy<T>>>,
-}
-
-/// A copy under way.
-#[derive(Debug)]
-struct Copy<T> {
-    /// The next slot to copy.
-    next: u32,
-    /// Slots from here on came after the beginning.
-    end: u32,
-    /// What slots that are not copied yet held at the beginning, where that has changed.
-    aside: HashMap<u32, Option<T>>,
+    copy: Option<Box<Aside<T>>>,
 }
 
 impl<T> Default for Slab<T> {
     fn default() -> Self {
-        let (slots, free, copy) = (Vec::new(), Vec::new(), None);
+        let (slots, free, copy) = (Blocks::default(), Vec::new(), None);
         Self { slots, free, copy }
     }
 }
@@ -89,9 +77,10 @@ impl<T: Clone> Slab<T> {
     /// Finds the vacant slots again; the lowest is filled next.
     pub(super) fn find_free(&mut self) {
         self.free.clear();
-        let numbered = self.slots.iter().enumerate().rev();
-        let vacant = numbered.filter(|(_, slot)| slot.is_none());
-        self.free.extend(vacant.map(|(number, _)| position(number)));
+        let numbered = (0..self.slots()).rev();
+        let slots = &self.slots;
+        let vacant = numbered.filter(|&it| slots.get(it as usize).is_some_and(Option::is_none));
+        self.free.extend(vacant);
     }
 
     /// A value.
@@ -127,8 +116,7 @@ impl<T: Clone> Slab<T> {
 
     /// Begins a copy of what is here now.
     pub(super) fn begin_copy(&mut self) {
-        let (next, end, aside) = (0, self.slots(), HashMap::new());
-        self.copy = (end > 0).then(|| Box::new(Copy { next, end, aside }));
+        self.copy = Aside::begin(self.slots());
     }
 
     /// Copies the next slots, at most so many; answers how many those were, vacant ones with them.
@@ -136,21 +124,17 @@ impl<T: Clone> Slab<T> {
         let Some(copy) = &mut self.copy else {
             return 0;
         };
-        let first = copy.next;
-        copy.next = copy.end.min(first.saturating_add(position(slots_max)));
-        for number in first..copy.next {
-            let aside = match copy.aside.is_empty() {
-                true => None,
-                false => copy.aside.remove(&number),
-            };
+        let numbers = copy.step(slots_max);
+        let copied = numbers.len();
+        for number in numbers {
+            let aside = copy.take(number);
             let now = self.slots.get(number as usize).and_then(Option::as_ref);
             let then = aside.as_ref().map_or(now, Option::as_ref);
             if let Some(value) = then {
                 each(number, value);
             }
         }
-        let copied = (copy.next - first) as usize;
-        if copy.next == copy.end {
+        if copy.is_done() {
             self.copy = None;
         }
         copied
@@ -168,13 +152,9 @@ impl<T: Clone> Slab<T> {
 
     #[cold]
     fn put_aside(&mut self, number: u32) {
-        let Some(copy) = &mut self.copy else {
-            return;
-        };
-        let is_to_come = copy.next <= number && number < copy.end;
-        if is_to_come && !sabotage::is(Fault::TornCopy) {
+        if let Some(copy) = &mut self.copy {
             let slot = self.slots.get(number as usize).and_then(Option::as_ref);
-            copy.aside.entry(number).or_insert_with(|| slot.cloned());
+            copy.put(number, || slot.cloned());
         }
     }
 }

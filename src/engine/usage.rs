@@ -13,11 +13,12 @@ use std::collections::VecDeque;
 use std::hash::BuildHasher;
 
 use chrono::NaiveDate;
-use hashbrown::{DefaultHashBuilder, HashTable};
+use hashbrown::DefaultHashBuilder;
 
 use crate::domain::cycle::Calendar;
 use crate::domain::time::Timestamp;
 
+use super::index::Index;
 use super::slab::Slab;
 
 pub(super) use applying::row_of;
@@ -73,7 +74,7 @@ pub(super) struct Day {
     /// Never shrinks while the day is open, so that the rows are numbered without gaps.
     rows: Slab<UsageRow>,
     /// By (environment, user, label); empty once the day is closed.
-    index: HashTable<u32>,
+    index: Index,
     hasher: DefaultHashBuilder,
 }
 
@@ -243,7 +244,7 @@ impl Day {
             ends: end_of(date, calendar),
             is_closed: false,
             rows: Slab::default(),
-            index: HashTable::new(),
+            index: Index::default(),
             hasher: DefaultHashBuilder::default(),
         }
     }
@@ -285,8 +286,8 @@ impl Day {
 
     fn find(&self, key: [u32; 3]) -> Option<u32> {
         let rows = &self.rows;
-        let same = |&row: &u32| rows.get(row).is_some_and(|row| row.key() == key);
-        self.index.find(self.hasher.hash_one(key), same).copied()
+        let same = |row: u32| rows.get(row).is_some_and(|row| row.key() == key);
+        self.index.find(self.hasher.hash_one(key), same)
     }
 
     fn add(&mut self, row: UsageRow) -> bool {
@@ -305,15 +306,13 @@ impl Day {
         if self.is_closed {
             return;
         }
-        let (rows, hasher) = (&self.rows, &self.hasher);
-        let hash_of = |&number: &u32| rows.get(number).map_or(0, |row| hasher.hash_one(row.key()));
-        let hash = hasher.hash_one(row.key());
-        self.index.insert_unique(hash, number, hash_of);
+        let hash = self.hasher.hash_one(row.key());
+        self.index.insert(hash, number);
     }
 
     fn close(&mut self) {
         self.is_closed = true;
-        self.index = HashTable::new();
+        self.index = Index::default();
     }
 }
 
