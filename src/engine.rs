@@ -48,6 +48,7 @@ mod seat;
 mod settle;
 mod shard;
 mod slab;
+mod terms;
 pub mod usage;
 
 use std::sync::Arc;
@@ -65,7 +66,7 @@ use crate::world::sync::Mutex;
 use answer::EngineError;
 use gauges::{Gauges, Stats};
 use recorder::{Recorder, Unrecorded};
-use shard::{Shard, Shared};
+use shard::{ID_PARTS, Shard, Shared};
 
 pub use accounts::LISTED_MAX;
 pub use notices::NOTICES_MAX;
@@ -131,8 +132,9 @@ impl Engine {
             recorder,
             stats: Stats::new(bounds),
             start,
-            ids: DashMap::default(),
+            ids: DashMap::with_hasher_and_shard_amount(Default::default(), ID_PARTS),
             organizations: DashMap::default(),
+            finished: Mutex::new(Vec::new()),
         });
         let shards = (0..SHARDS)
             .map(|number| Mutex::new(Shard::new(number, Arc::clone(&shared))))
@@ -185,6 +187,8 @@ impl Engine {
         for shard in 0..SHARDS {
             self.desk(shard, |_| Ok(()))?;
         }
+        let finished = std::mem::take(&mut *self.shared.finished.lock());
+        drop(finished);
         Ok(())
     }
 

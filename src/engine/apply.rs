@@ -41,14 +41,16 @@ impl Shard {
                 self.with(*organization, |it| {
                     it.close_cycle(*rolled_over);
                     let plan = Arc::clone(&it.plan);
-                    it.books.push_back(Book::new(
+                    let book = Book::new(
                         *book,
                         *span,
                         *calendar,
                         *rolled_over,
                         plan,
                         &catalogue,
-                    ));
+                        it.present(),
+                    );
+                    it.books.push_back(book);
                 });
             }
             Fact::EntitlementChanged { organization, at } => self.with(*organization, |it| {
@@ -162,7 +164,9 @@ impl Shard {
                 let planned = plan.organizations.get(&it.name);
                 it.is_planned = planned.is_some();
                 // What a change does not touch need not be counted again.
-                let untouched = |planned: &&Arc<_>| same_catalogue && it.plan == **planned;
+                let is_same =
+                    |planned: &Arc<_>| Arc::ptr_eq(&it.plan, planned) || it.plan == *planned;
+                let untouched = |planned: &&Arc<_>| same_catalogue && is_same(planned);
                 if let Some(planned) = planned.filter(|planned| !untouched(planned)) {
                     it.plan = Arc::clone(planned);
                     if let Some(book) = it.books.back_mut() {
@@ -202,6 +206,7 @@ impl Shard {
         self.draw(&place, change, trial, extended.share, false);
         self.expiry.remove(row.expires, sequence);
         self.expiry.push(slot, expires, sequence);
+        self.expiry.tidy(&self.holds, self.holds_open);
         if let Some(tag) = &extended.tag {
             let state = State::Extension { hold: slot };
             let held = row.held + additional;

@@ -86,6 +86,8 @@ pub(super) struct Book {
     pub(super) references: u64,
     /// How many cells there are.
     pub(super) cells: u64,
+    /// Users whose limit or marks the last change of the plan has changed, until it was looked at what they have reached.
+    pub(super) to_cross: Vec<u32>,
     /// Whether a copy of it is under way: it stays until that has ended.
     pub(super) is_copied: bool,
     /// What [`Self::days_left`] answered last.
@@ -110,7 +112,7 @@ impl DaysLeft {
 const DAYS_LEFT_SPAN_NS: i64 = 30_000_000_000;
 
 impl Book {
-    /// An empty book.
+    /// An empty book; `before` is the one of the cycle before.
     pub(super) fn new(
         number: u32,
         span: CycleSpan,
@@ -118,9 +120,14 @@ impl Book {
         rolled_over: u64,
         plan: Arc<OrganizationPlan>,
         catalogue: &Catalogue,
+        before: Option<&Self>,
     ) -> Self {
         let timeline = Timeline::new(&plan.grants, catalogue, &calendar);
         let mut book = Self::empty(number, span, calendar, rolled_over, plan, timeline);
+        match before.filter(|before| Arc::ptr_eq(&before.plan, &book.plan)) {
+            Some(before) => book.figures = before.figures,
+            None => book.sum_up_plan(),
+        }
         book.step(span.start);
         book
     }
@@ -154,6 +161,7 @@ impl Book {
             organization_mark: u64::MAX,
             references: 0,
             cells: 0,
+            to_cross: Vec::new(),
             is_copied: false,
             days_left: std::cell::Cell::new(DaysLeft::UNKNOWN),
         }
@@ -171,44 +179,10 @@ impl Book {
         days
     }
 
-    /// Puts another plan in force; usage is attributed anew.
-    pub(super) fn plan(
-        &mut self,
-        plan: Arc<OrganizationPlan>,
-        catalogue: &Catalogue,
-        at: Timestamp,
-    ) {
-        self.timeline = Timeline::new(&plan.grants, catalogue, &self.calendar);
-        self.plan = plan;
-        for row in self.environments.iter_derived() {
-            let terms = self.plan.environments.get(&row.name);
-            row.allocation = terms.map_or(0, |it| it.allocation.get());
-            row.allowance = terms.map_or(0, |it| it.overage.allowance(row.allocation));
-        }
-        for row in self.users.iter_derived() {
-            let terms = self.plan.user(&row.name);
-            row.limit = Limit::new(terms.map(|it| (it.limit.get(), it.kind)));
-        }
-        self.recount();
-        self.clamp_shares();
-        self.step(at);
-    }
-
-    /// No environment has drawn more from the extension than its allocation left it to. Shares are not derived: each that
-    /// changes is changed by itself.
-    fn clamp_shares(&mut self) {
-        let beyond = self.environments.iter().filter_map(|(number, row)| {
-            let most = match row.allocation {
-                0 => 0,
-                allocation => row.drawn().saturating_sub(allocation),
-            };
-            (row.share > most).then_some((number, most))
-        });
-        for (number, most) in beyond.collect::<Vec<_>>() {
-            if let Some(row) = self.environments.get_mut(number) {
-                row.share = most;
-            }
-        }
+    /// Sums up what the plan sets aside: there may be many users with limits, so that this is done once for a plan.
+    pub(super) fn sum_up_plan(&mut self) {
+        self.figures.allocated = self.plan.allocated();
+        self.figures.set_aside = self.plan.set_aside();
     }
 
     /// Puts the grants of an instant in force.
@@ -216,7 +190,11 @@ impl Book {
         let at = self.span.clamp(at);
         let purchased = self.timeline.at(at).purchased;
         let entitlement = purchased.total() + self.rolled_over;
-        let (allocated, set_aside) = (self.plan.allocated(), self.plan.set_aside());
+        let Figures {
+            allocated,
+            set_aside,
+            ..
+        } = self.figures;
         let pool_base = entitlement.saturating_sub(allocated + set_aside);
         let pool_allowance = self.plan.overage.allowance(pool_base);
         self.figures = Figures {
@@ -237,7 +215,7 @@ impl Book {
             .map(|(_, row)| row.share)
             .sum::<u64>()
             + self.pool_share;
-        self.remark();
+        self.remark_common();
     }
 
     /// When something is due by the calendar: the end of the cycle, or a grant that begins or ends.
@@ -444,10 +422,10 @@ impl Book {
             shares,
             ..Totals::default()
         };
-        for row in self.environments.iter_derived() {
+        for (_, row) in self.environments.iter_derived() {
             (row.used, row.held) = (0, 0);
         }
-        for row in self.users.iter_derived() {
+        for (_, row) in self.users.iter_derived() {
             (row.used, row.held, row.pool_used, row.pool_held) = (0, 0, 0, 0);
             for cell in &row.cells {
                 let Some(environment) = self.environments.get_derived(cell.environment) else {
@@ -485,7 +463,7 @@ impl Book {
 }
 
 /// Takes a user's part out of the totals of the pool, before it changes.
-fn leave(totals: &mut Totals, row: &UserRow) {
+pub(super) fn leave(totals: &mut Totals, row: &UserRow) {
     let limit = row.set_aside();
     totals.pool_used -= row.pool_used.saturating_sub(limit);
     totals.pool_drawn -= row.pool_drawn().saturating_sub(limit);
@@ -493,7 +471,7 @@ fn leave(totals: &mut Totals, row: &UserRow) {
 }
 
 /// Puts it back in.
-fn enter(totals: &mut Totals, row: &UserRow) {
+pub(super) fn enter(totals: &mut Totals, row: &UserRow) {
     let limit = row.set_aside();
     totals.pool_used += row.pool_used.saturating_sub(limit);
     totals.pool_drawn += row.pool_drawn().saturating_sub(limit);

@@ -36,16 +36,15 @@ impl Shard {
 
     /// Fires what a change of the plan or the entitlement has reached, on any account of the present cycle.
     pub(super) fn cross_all(&mut self, id: OrganizationId, at: Timestamp) {
-        let organization = self.organizations.get(id.index as usize);
-        let Some(book) = organization.and_then(|it| it.present()) else {
+        let organization = self.organizations.get_mut(id.index as usize);
+        let Some(book) = organization.and_then(|it| it.books.back_mut()) else {
             return;
         };
-        let (number, mut crossed) = (book.number, Vec::new());
-        for (_, row) in book
-            .users
-            .iter()
-            .filter(|(_, row)| row.used >= row.next_mark)
-        {
+        // What other users have reached fired when they reached it.
+        let users = std::mem::take(&mut book.to_cross);
+        let (book, number, mut crossed) = (&*book, book.number, Vec::new());
+        let rows = users.iter().filter_map(|&row| book.users.get(row));
+        for row in rows.filter(|row| row.used >= row.next_mark) {
             book.collect_user(row, &mut crossed);
         }
         for (_, row) in book

@@ -47,7 +47,7 @@ impl Engine {
         let recorded = desk.shard.record();
         let finished = std::mem::take(&mut desk.shard.finished);
         drop(desk);
-        drop(finished);
+        self.shared.bury(finished);
         let receipt = recorded.inspect_err(|_| self.poison())?;
         Ok((done?, receipt))
     }

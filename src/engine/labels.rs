@@ -2,10 +2,12 @@
 
 use std::hash::BuildHasher;
 
-use hashbrown::{DefaultHashBuilder, HashTable};
+use hashbrown::DefaultHashBuilder;
 
 use crate::domain::fact::Label;
 
+use super::blocks::Blocks;
+use super::index::Index;
 use super::slab::position;
 
 /// An operation that nobody can name (names hold no control characters): corrections by an administrator.
@@ -67,8 +69,8 @@ impl<'a> Work<'a> {
 /// The labels of a book. They only grow in number, and none changes: so a copy is the first so many of them.
 #[derive(Debug, Default)]
 pub(super) struct Labels {
-    list: Vec<Label>,
-    index: HashTable<u32>,
+    list: Blocks<Label>,
+    index: Index,
     hasher: DefaultHashBuilder,
     /// The next to be copied, and how many there were when the copy began.
     copy: Option<(usize, usize)>,
@@ -81,8 +83,8 @@ impl Labels {
             return Some(0);
         }
         let hash = self.hasher.hash_one(work);
-        let same = |&number: &u32| self.get(number).map(Work::of) == Some(work);
-        self.index.find(hash, same).copied()
+        let same = |number: u32| self.get(number).map(Work::of) == Some(work);
+        self.index.find(hash, same)
     }
 
     /// A label by its number.
@@ -107,23 +109,18 @@ impl Labels {
         }
         let hash = self.hasher.hash_one(Work::of(&label));
         self.list.push(label);
-        let (list, hasher) = (&self.list, &self.hasher);
-        let hash_of = |&number: &u32| {
-            let label = list.get((number as usize).saturating_sub(1));
-            label.map_or(0, |label| hasher.hash_one(Work::of(label)))
-        };
-        self.index.insert_unique(hash, number, hash_of);
+        self.index.insert(hash, number);
         true
     }
 
     /// All labels with their numbers.
     pub(super) fn iter(&self) -> impl Iterator<Item = (u32, &Label)> {
-        (1..).zip(&self.list)
+        (1..).zip(self.list.iter())
     }
 
     /// Begins a copy of what is here now.
     pub(super) fn begin_copy(&mut self) {
-        self.copy = (!self.list.is_empty()).then_some((0, self.list.len()));
+        self.copy = (self.list.len() > 0).then_some((0, self.list.len()));
     }
 
     /// Copies the next ones, at most so many; answers how many those were.
@@ -132,8 +129,10 @@ impl Labels {
             return 0;
         };
         let last = end.min(next.saturating_add(labels_max));
-        for (place, label) in self.list.iter().enumerate().take(last).skip(next) {
-            each(position(place).saturating_add(1), label);
+        for place in next..last {
+            if let Some(label) = self.list.get(place) {
+                each(position(place).saturating_add(1), label);
+            }
         }
         self.copy = (last < end).then_some((last, end));
         last - next

@@ -13,12 +13,18 @@ impl Book {
     /// Finds again the least `used` that fires a threshold, for every account.
     pub(super) fn remark(&mut self) {
         let (plan, fired) = (&self.plan, &self.fired);
-        for row in self.environments.iter_derived() {
+        for (_, row) in self.environments.iter_derived() {
             row.next_mark = environment_mark(plan, fired, row);
         }
-        for row in self.users.iter_derived() {
+        for (_, row) in self.users.iter_derived() {
             row.next_mark = user_mark(plan, fired, row);
         }
+        self.remark_common();
+    }
+
+    /// The same for the pool and the organization only: those of the others do not depend on the grants.
+    pub(super) fn remark_common(&mut self) {
+        let (plan, fired) = (&self.plan, &self.fired);
         let percents = &plan.thresholds.0;
         let next = |account: Account, limit| {
             threshold::next_mark(limit, percents, |it| fired.contains(&(account.clone(), it)))

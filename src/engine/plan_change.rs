@@ -93,8 +93,7 @@ impl Engine {
             recorded = recorded.and(shard.record().map(drop));
         }
         recorded.inspect_err(|_| self.poison())?;
-        shards.iter().try_for_each(|shard| shard.judge(plan, now))?;
-        Ok(())
+        Ok(self.judge(&shards, plan, now)?)
     }
 
     /// Judges a plan, and puts it in force. Called with the plan's lock held.
@@ -119,11 +118,30 @@ impl Engine {
             recorded = recorded.and(shard.record().map(drop));
         }
         recorded.inspect_err(|_| self.poison())?;
-        for shard in &shards {
-            shard.judge(plan, now)?;
-        }
+        self.judge(&shards, plan, now)?;
         self.put_in_force(&mut shards, plan, audits, now)
             .inspect_err(|_| self.poison())
+    }
+
+    /// Judges a plan on what it makes of every organization.
+    fn judge(
+        &self,
+        shards: &[MutexGuard<'_, Shard>],
+        plan: &Plan,
+        now: Now,
+    ) -> Result<(), ChangeRefused> {
+        for (name, after) in &plan.organizations {
+            let id = self.shared.organizations.get(name).map(|id| *id);
+            let found = id.and_then(|id| {
+                let shard = shards.get(usize::from(id.shard))?;
+                shard.organizations.get(id.index as usize)
+            });
+            match found {
+                Some(organization) => judge_known(organization, plan, after, now.wall)?,
+                None => judge_new(name, plan, after, now.wall)?,
+            }
+        }
+        Ok(())
     }
 
     fn put_in_force(
@@ -199,20 +217,6 @@ impl Engine {
 }
 
 impl Shard {
-    /// Judges a plan on what it makes of this shard's organizations.
-    fn judge(&self, plan: &Plan, now: Now) -> Result<(), ChangeRefused> {
-        for (name, after) in &plan.organizations {
-            match self.organizations.find(name) {
-                Some(organization) => judge_known(organization, plan, after, now.wall)?,
-                None if !self.shared.organizations.contains_key(name) => {
-                    judge_new(name, plan, after, now.wall)?
-                }
-                None => {}
-            }
-        }
-        Ok(())
-    }
-
     /// Opens the first cycle of new organizations, and fires what the change has reached.
     fn open_and_cross(&mut self, now: Timestamp) {
         for index in 0..self.organizations.len() {
@@ -275,7 +279,7 @@ fn judge_known(
     } else {
         &nothing
     };
-    if before == after {
+    if std::ptr::eq(before, after) || before == after {
         return Ok(());
     }
     let Some(book) = organization.present() else {
@@ -283,11 +287,7 @@ fn judge_known(
     };
     let timeline = Timeline::new(&after.grants, &plan.catalogue, &book.calendar);
     let entitlement = timeline.at(book.span.clamp(now)).purchased.total() + book.rolled_over;
-    let pool_drawn: u64 = book
-        .users
-        .iter()
-        .map(|(_, row)| beyond_limit(book, row, after))
-        .sum();
+    let pool_drawn = book.pool_drawn_under(after);
     let drawn = |name: &str| {
         let row = book
             .environments
@@ -325,9 +325,4 @@ fn pool_drawn_under(book: &Book, row: &UserRow, plan: &OrganizationPlan) -> u64 
     by_pool
         .map(|cell| cell.used + cell.held - cell.trial_used - cell.trial_held)
         .sum()
-}
-
-fn beyond_limit(book: &Book, row: &UserRow, plan: &OrganizationPlan) -> u64 {
-    let limit = plan.user(&row.name).map_or(0, |it| it.limit.get());
-    pool_drawn_under(book, row, plan).saturating_sub(limit)
 }

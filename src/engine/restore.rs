@@ -52,7 +52,8 @@ impl Engine {
     /// # Errors
     /// If it does not fit what came before it. The engine is of no use then.
     pub fn restore(&self, entry: &Entry<'_>) -> Result<(), Misfit> {
-        let plan = self.plan();
+        // There are millions of entries, and few that ask for the plan.
+        let plan = matches!(entry, Entry::Organization { .. }).then(|| self.plan());
         let shard = match entry {
             Entry::Shard { shard, .. } => *shard,
             Entry::Organization { organization, .. }
@@ -69,7 +70,9 @@ impl Engine {
         };
         let shard = self.shards.get(usize::from(shard));
         let mut shard = shard.ok_or(Misfit("there is no such shard"))?.lock();
-        shard.restore(entry, &plan, &mut |slots, number| self.leave(slots, number))
+        shard.restore(entry, plan.as_deref(), &mut |slots, number| {
+            self.leave(slots, number)
+        })
     }
 
     /// All entries are there: derives what is derived from them. Facts may be applied from here on.
@@ -117,7 +120,12 @@ impl Engine {
 type Leave<'a> = &'a mut dyn FnMut(u32, u32) -> Result<(), Misfit>;
 
 impl Shard {
-    fn restore(&mut self, entry: &Entry<'_>, plan: &Plan, leave: Leave<'_>) -> Result<(), Misfit> {
+    fn restore(
+        &mut self,
+        entry: &Entry<'_>,
+        plan: Option<&Plan>,
+        leave: Leave<'_>,
+    ) -> Result<(), Misfit> {
         match *entry {
             Entry::Shard {
                 sequence, horizon, ..
@@ -129,7 +137,7 @@ impl Shard {
                 extension_requests,
                 days_filed,
             } => {
-                let planned = plan.organizations.get(name);
+                let planned = plan.and_then(|plan| plan.organizations.get(name));
                 let mut restored = self.restore_organization(organization, name, planned, own)?;
                 restored.extension_requests = extension_requests.to_vec();
                 restored.days.restore_filed(days_filed);

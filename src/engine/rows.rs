@@ -95,7 +95,7 @@ impl<T: Named + Clone> Rows<T> {
     }
 
     /// All rows, to change only what is derived (`Slab::iter_derived`).
-    pub(super) fn iter_derived(&mut self) -> impl Iterator<Item = &mut T> {
+    pub(super) fn iter_derived(&mut self) -> impl Iterator<Item = (u32, &mut T)> {
         self.slab.iter_derived()
     }
 

@@ -12,6 +12,7 @@ use crate::domain::plan::{Catalogue, Plan};
 use crate::domain::rates::RateCard;
 use crate::domain::time::{Now, Timestamp};
 use crate::world::sabotage::{self, Fault};
+use crate::world::sync::Mutex;
 
 use super::Bounds;
 use super::agenda::Agenda;
@@ -41,7 +42,21 @@ pub(super) struct Shared {
     pub(super) ids: DashMap<Id, Slot, DefaultHashBuilder>,
     /// Organizations by name. A leaf too.
     pub(super) organizations: DashMap<Box<str>, OrganizationId, DefaultHashBuilder>,
+    /// What nothing refers to any more. A leaf; `Engine::tick` drops it, so that no request waits for a million cells.
+    pub(super) finished: Mutex<Vec<Finished>>,
 }
+
+impl Shared {
+    /// Takes what nothing refers to, to be dropped by the next tick.
+    pub(super) fn bury(&self, finished: Vec<Finished>) {
+        if !finished.is_empty() {
+            self.finished.lock().extend(finished);
+        }
+    }
+}
+
+/// So many parts has the map of ids that callers chose: each grows by itself, and a part of a million entries is small.
+pub(super) const ID_PARTS: usize = 256;
 
 /// What is only there to be dropped.
 #[derive(Debug)]
@@ -73,7 +88,7 @@ pub(super) struct Shard {
     pub(super) horizon: Timestamp,
     /// The facts of the operation at hand.
     pub(super) facts: Vec<Fact>,
-    /// What nothing refers to: dropped after the lock is released, for there may be a million cells or rows in it.
+    /// What nothing refers to: not dropped under the lock, for there may be a million cells or rows in it.
     pub(super) finished: Vec<Finished>,
 }
 

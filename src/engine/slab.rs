@@ -105,8 +105,9 @@ impl<T: Clone> Slab<T> {
 
     /// All values, to change only what is derived from other things: nothing is put aside for a copy, which leaves out what
     /// is derived.
-    pub(super) fn iter_derived(&mut self) -> impl Iterator<Item = &mut T> {
-        self.slots.iter_mut().flatten()
+    pub(super) fn iter_derived(&mut self) -> impl Iterator<Item = (u32, &mut T)> {
+        let numbered = self.slots.iter_mut().enumerate();
+        numbered.filter_map(|(number, slot)| slot.as_mut().map(|it| (position(number), it)))
     }
 
     /// A value, to change only what is derived from other things; as with [`Self::iter_derived`].

@@ -1,6 +1,7 @@
 //! From the files back to the books: the newest whole snapshot, what the journal says happened after it, and a segment for
 //! what comes. Until all of that has succeeded nothing on the disk is changed.
 
+mod applier;
 mod chain;
 
 use std::collections::VecDeque;
@@ -23,6 +24,7 @@ use super::snapshot;
 use super::snapshots::Kept;
 use super::usage;
 
+use applier::Applier;
 use chain::{Chain, End, Group, Link, failed, read_whole, unreadable};
 
 /// What recovery found and did.
@@ -185,12 +187,14 @@ impl Recovery<'_> {
         let known_safe = positions.iter().copied().max().unwrap_or(0);
         let (disk, engine) = (self.disk, self.engine);
         let mut groups = 0;
-        let end = chain.read(disk, from, &mut |group| {
-            groups += 1;
-            if sabotage::is(Fault::SkipReplay) && groups % 50 == 0 {
-                return Ok(());
-            }
-            apply(disk, engine, positions, group)
+        let end = Applier::run(engine, |applier| {
+            chain.read(disk, from, &mut |group| {
+                groups += 1;
+                if sabotage::is(Fault::SkipReplay) && groups % 50 == 0 {
+                    return Ok(());
+                }
+                tell(disk, positions, group, &mut |fact| applier.take(fact))
+            })
         })?;
         self.recovered.groups = groups;
         self.recovered.position = end.position.max(known_safe);
@@ -325,12 +329,12 @@ impl Recovery<'_> {
     }
 }
 
-/// Applies the facts of a group to the shards whose part of the snapshot does not contain them.
-fn apply(
+/// Tells the facts of a group that concern shards whose part of the snapshot does not contain them.
+fn tell(
     disk: &dyn Disk,
-    engine: &Engine,
     positions: &[u64],
     group: &Group<'_>,
+    each: &mut dyn FnMut(Fact),
 ) -> Result<(), RecoveryError> {
     let damaged = |problem: String| {
         RecoveryError::File(FileError::Damaged {
@@ -347,7 +351,7 @@ fn apply(
     let mut plans = |hash: &PlanHash| read_plan(disk, hash);
     let decoded = fact_code::decode(group.body, &group.frame, &mut plans, &mut |fact| {
         if is_new(&fact) {
-            engine.apply(&fact);
+            each(fact);
         }
     });
     decoded.map_err(|error| match error {

@@ -192,6 +192,11 @@ fn what_has_settled_is_dropped_before_it_outnumbers_the_open_holds_by_far() {
 }
 
 #[test]
+fn nothing_grows_unnoticed() {
+    assert_eq!(size_of::<Entry>(), 16);
+}
+
+#[test]
 fn what_fits_into_no_lane_is_taken_out_exactly() {
     let mut world = World::default();
     for ttl in (1..=2_000).rev() {

@@ -128,7 +128,9 @@ impl Row {
     /// Takes what was kept of its id.
     pub(super) fn name(&mut self, named: &Named) {
         (self.id, self.chosen) = (named.id, named.chosen);
-        (self.fingerprint, self.granted) = (named.fingerprint, named.granted);
-        self.granted_expires = named.granted_expires;
+        if named.chosen {
+            (self.fingerprint, self.granted) = (named.fingerprint, named.granted);
+            self.granted_expires = named.granted_expires;
+        }
     }
 }

@@ -10,7 +10,8 @@
 //! ```
 //! Time and sequence are differences from those of the chunk. Where one does not fit, or there is an overrun, the record is
 //! wide: words 3 to 8 are label, settled, sequence, committed, returned, overrun. Then come, as the flags say, the rate (2
-//! words); the hold of an extension (2); id, fingerprint, granted, and when the first answer said that it ends (5).
+//! words); the hold of an extension (2); the id (2); and of an id that the caller chose fingerprint, granted, and when the
+//! first answer said that it ends (3).
 
 use std::collections::VecDeque;
 
@@ -224,9 +225,12 @@ impl Chunk {
             let id = u128::from_be_bytes(named.id);
             let [high, low] = [id >> 64, id & u128::from(u64::MAX)];
             let [high, low] = [high, low].map(|it| u64::try_from(it).unwrap_or_default());
-            let expires = named.granted_expires.nanos().cast_unsigned();
-            self.words
-                .extend([high, low, named.fingerprint, named.granted, expires]);
+            self.words.extend([high, low]);
+            if named.chosen {
+                let expires = named.granted_expires.nanos().cast_unsigned();
+                let first = [named.fingerprint, named.granted, expires];
+                self.words.extend_from_slice(&first);
+            }
         }
     }
 
@@ -322,15 +326,16 @@ impl Chunk {
             settled,
         };
         if head & NAMED != 0 {
-            let &[high, low, fingerprint, granted, expires] = rest.first_chunk()?;
+            let (&[high, low], more) = rest.split_first_chunk()?;
             let id = u128::from(high) << 64 | u128::from(low);
-            row.name(&Named {
-                id: id.to_be_bytes(),
-                chosen: head & CHOSEN != 0,
-                fingerprint,
-                granted,
-                granted_expires: Timestamp::from_nanos(expires.cast_signed()),
-            });
+            row.id = id.to_be_bytes();
+            rest = more;
+        }
+        if head & CHOSEN != 0 {
+            let &[fingerprint, granted, expires] = rest.first_chunk()?;
+            row.chosen = true;
+            (row.fingerprint, row.granted) = (fingerprint, granted);
+            row.granted_expires = Timestamp::from_nanos(expires.cast_signed());
             row.expires = row.granted_expires;
         }
         Some(row)
@@ -342,7 +347,7 @@ impl Chunk {
 fn length(head: u64) -> usize {
     let more = |flag: u64, words: usize| if head & flag == 0 { 0 } else { words };
     let hold = if kind(head) == EXTENSION { 2 } else { 0 };
-    5 + more(WIDE, 4) + more(RATE, 2) + hold + more(NAMED, 5)
+    5 + more(WIDE, 4) + more(RATE, 2) + hold + more(NAMED, 2) + more(CHOSEN, 3)
 }
 
 fn kind(head: u64) -> u64 {
