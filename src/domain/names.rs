@@ -41,6 +41,10 @@ impl<'a> Name<'a> {
         if text.len() > NAME_BYTES_MAX {
             return Err(NameError::TooLong(text.len()));
         }
+        // Most names need no closer look.
+        if text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Ok(Self(text));
+        }
         if let Some(control) = text.chars().find(|c| c.is_control()) {
             return Err(NameError::Control(control.into()));
         }
