@@ -109,7 +109,7 @@ fn serve(kind: &str) -> ! {
         threads: NonZeroUsize::MIN,
     };
     let plane = if kind == "constant" {
-        DataPlane::start_with(&settings, constant::Constant, vitals, clock)
+        DataPlane::start_with_direct(&settings, constant::Constant, vitals, clock)
     } else {
         let engine = Arc::new(plan::engine(Arc::clone(&clock)));
         DataPlane::start(

@@ -6,6 +6,7 @@ pub mod access;
 pub mod admin;
 pub mod codec;
 pub mod convert;
+pub mod direct;
 mod door;
 pub mod health;
 mod operate;

@@ -1,5 +1,9 @@
 //! The service without the service: what quotad's own server costs before any rule is looked at.
 
+use quotad::engine::recorder::Receipt;
+use quotad::rpc::convert::view::{Commit, Reserve};
+use quotad::rpc::convert::{Read, Unreadable};
+use quotad::rpc::direct::{Answer, Call, Deadline, Direct, framed};
 use quotad::rpc::pb;
 use quotad::rpc::pb::quota_service_server::QuotaService;
 use tonic::{Request, Response, Status, Streaming};
@@ -75,6 +79,19 @@ impl QuotaService for Constant {
         _: Request<Streaming<pb::StreamRequest>>,
     ) -> Result<Response<Self::StreamStream>, Status> {
         Err(unused())
+    }
+}
+
+impl Direct for Constant {
+    fn answer(&self, call: Call, message: &[u8], _: Option<&Deadline>) -> Answer {
+        let answer = match call {
+            Call::Reserve => Reserve::read(message).map(|_| framed(&reserved())),
+            Call::Commit => Commit::read(message).map(|_| framed(&committed())),
+            _ => Err(Unreadable),
+        };
+        answer.map_or(Answer::Unreadable, |message| {
+            Answer::Message(message, Receipt::default())
+        })
     }
 }
 

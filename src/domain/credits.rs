@@ -65,29 +65,53 @@ impl fmt::Display for Credits {
 
 /// A number with a comma before every third digit.
 pub fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
+    let mut text = String::new();
+    push_grouped(&mut text, number);
     text
+}
+
+/// The same, behind a text.
+fn push_grouped(text: &mut String, number: u64) {
+    /// 20 digits and 6 commas.
+    const LENGTH_MAX: usize = 26;
+    let mut digits = ['0'; LENGTH_MAX];
+    let (mut rest, mut length) = (number, 0);
+    for digit in digits.iter_mut().rev() {
+        length += 1;
+        if length % 4 == 0 {
+            *digit = ',';
+            continue;
+        }
+        // Below ten.
+        *digit = char::from_digit((rest % 10) as u32, 10).unwrap_or_default();
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    text.extend(&digits[LENGTH_MAX - length..]);
 }
 
 /// Credits as an organization with this `scale` shows them: with `scale` 1,000, 1,234,567 credits are `1,234.567`.
 ///
 /// `scale` is a power of ten (the plan is refused otherwise); it changes no arithmetic.
 pub fn shown(number: u64, scale: u64) -> String {
+    let mut text = String::new();
+    push_shown(&mut text, number, scale);
+    text
+}
+
+/// The same, behind a text.
+pub fn push_shown(text: &mut String, number: u64, scale: u64) {
     let scale = scale.max(1);
     let (whole, part) = (number / scale, number % scale);
-    if part == 0 {
-        return grouped(whole);
+    push_grouped(text, whole);
+    if part != 0 {
+        let width = scale.ilog10() as usize;
+        let decimals = format!("{part:0width$}");
+        text.push('.');
+        text.push_str(decimals.trim_end_matches('0'));
     }
-    let width = scale.ilog10() as usize;
-    let decimals = format!("{part:0width$}");
-    format!("{}.{}", grouped(whole), decimals.trim_end_matches('0'))
 }
 
 #[cfg(test)]
@@ -112,6 +136,7 @@ mod tests {
             (999, 1, "999"),
             (1_000, 1, "1,000"),
             (1_025_000, 1, "1,025,000"),
+            (u64::MAX, 1, "18,446,744,073,709,551,615"),
             (1, 1_000, "0.001"),
             (1_234_567, 1_000, "1,234.567"),
             (1_500, 1_000, "1.5"),

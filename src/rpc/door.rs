@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 use tokio::time::Sleep;
 use tonic::Status;
 
@@ -14,9 +14,11 @@ use crate::rpc::status;
 use crate::world::clock::Clock;
 use crate::world::vitals::{Phase, Vitals};
 
+const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
+
 /// Steady time, in nanoseconds, from which on the caller has gone away. Stands in the extensions of a request that has one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Deadline(i64);
+pub struct Deadline(i64);
 
 impl Deadline {
     /// Whether it has passed.
@@ -49,7 +51,7 @@ impl Door {
         headers: &HeaderMap,
     ) -> Result<Option<(Deadline, Duration)>, Status> {
         self.open()?;
-        let Some(header) = headers.get("grpc-timeout") else {
+        let Some(header) = headers.get(&GRPC_TIMEOUT) else {
             return Ok(None);
         };
         let Some(left) = header.to_str().ok().and_then(timeout) else {
@@ -155,7 +157,7 @@ mod tests {
 
     fn headers(timeout: &str) -> HeaderMap {
         HeaderMap::from_iter([(
-            http::HeaderName::from_static("grpc-timeout"),
+            HeaderName::from_static("grpc-timeout"),
             timeout.parse().unwrap(),
         )])
     }

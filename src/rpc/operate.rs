@@ -1,12 +1,15 @@
-//! One operation: convert, call the engine, convert. The calls of the service and the items of a batch are the same.
+//! One operation: convert, call the engine. The calls of the service and the items of a batch are the same.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::engine::Engine;
-use crate::engine::answer::{Decision, EngineError};
+use crate::engine::answer::{
+    Checked, Committed, Decision, Denial, EngineError, Released, Reserved,
+};
 use crate::engine::order::Of;
 use crate::engine::recorder::Receipt;
-use crate::rpc::status::{Refusal, outcome};
+use crate::rpc::convert::view::{self, Kind};
+use crate::rpc::status::{Refusal, failure};
 use crate::rpc::{convert, pb};
 use crate::world::clock::Clock;
 use crate::world::vitals::{Phase, Vitals};
@@ -38,73 +41,65 @@ impl<A> Answered<A> {
 }
 
 /// Reserve.
-pub(super) fn reserve(
+pub(super) fn reserve<'a>(
     engine: &Engine,
-    wire: &pb::ReserveRequest,
-) -> Result<Answered<pb::ReserveResponse>, Refusal> {
+    wire: impl Into<view::Reserve<'a>>,
+) -> Result<Answered<Reserved>, Refusal> {
+    let wire = wire.into();
     let decision = engine
         .reserve(&convert::reserve(wire)?)
-        .map_err(|error| convert::as_sent(error, wire.cost.as_ref()))?;
-    let granted = granted(decision)?;
-    let answer = convert::answered_reserve(&granted);
-    Ok(Answered::after(granted.receipt, answer))
+        .map_err(|error| convert::as_sent(error, wire.cost))?;
+    granted(decision, |it| it.receipt)
 }
 
 /// Commit.
-pub(super) fn commit(
+pub(super) fn commit<'a>(
     engine: &Engine,
-    wire: &pb::CommitRequest,
-) -> Result<Answered<pb::CommitResponse>, Refusal> {
-    let decision = engine.commit(&convert::commit(wire)?)?;
-    let granted = granted(decision)?;
-    let answer = convert::answered_commit(&granted);
-    Ok(Answered::after(granted.receipt, answer))
+    wire: impl Into<view::Commit<'a>>,
+) -> Result<Answered<Committed>, Refusal> {
+    granted(engine.commit(&convert::commit(wire)?)?, |it| it.receipt)
 }
 
 /// Release.
-pub(super) fn release(
+pub(super) fn release<'a>(
     engine: &Engine,
-    wire: &pb::ReleaseRequest,
-) -> Result<Answered<pb::ReleaseResponse>, Refusal> {
-    let id = convert::id_required("reservation_id", &wire.reservation_id)?;
+    wire: impl Into<view::Release<'a>>,
+) -> Result<Answered<Released>, Refusal> {
+    let id = convert::id_required("reservation_id", wire.into().reservation_id)?;
     let released = engine.release(&id)?;
-    let answer = convert::answered_release(&released);
-    Ok(Answered::after(released.receipt, answer))
+    Ok(Answered::after(released.receipt, released))
 }
 
 /// Extend.
-pub(super) fn extend(
+pub(super) fn extend<'a>(
     engine: &Engine,
-    wire: &pb::ExtendRequest,
-) -> Result<Answered<pb::ExtendResponse>, Refusal> {
-    let decision = engine.extend(&convert::extend(wire)?)?;
-    let granted = granted(decision)?;
-    let answer = convert::answered_extend(&granted);
-    Ok(Answered::after(granted.receipt, answer))
+    wire: impl Into<view::Extend<'a>>,
+) -> Result<Answered<Reserved>, Refusal> {
+    granted(engine.extend(&convert::extend(wire)?)?, |it| it.receipt)
 }
 
 /// Charge.
-pub(super) fn charge(
+pub(super) fn charge<'a>(
     engine: &Engine,
-    wire: &pb::ChargeRequest,
-) -> Result<Answered<pb::ChargeResponse>, Refusal> {
+    wire: impl Into<view::Charge<'a>>,
+) -> Result<Answered<Committed>, Refusal> {
+    let wire = wire.into();
     let decision = engine
         .charge(&convert::charge(wire)?)
-        .map_err(|error| convert::as_sent(error, wire.cost.as_ref()))?;
-    let granted = granted(decision)?;
-    let answer = convert::answered_charge(&granted);
-    Ok(Answered::after(granted.receipt, answer))
+        .map_err(|error| convert::as_sent(error, wire.cost))?;
+    granted(decision, |it| it.receipt)
 }
 
 /// Check: a denial is part of the answer.
-pub(super) fn check(
+pub(super) fn check<'a>(
     engine: &Engine,
-    wire: &pb::CheckRequest,
-) -> Result<Answered<pb::CheckResponse>, Refusal> {
+    wire: impl Into<view::Check<'a>>,
+) -> Result<Answered<Checked>, Refusal> {
+    let wire = wire.into();
     let checked = engine
         .check(&convert::check(wire)?)
-        .map_err(|error| convert::as_sent(error, wire.cost.as_ref()))?;
-    Ok(Answered::at_once(convert::answered_check(&checked)))
+        .map_err(|error| convert::as_sent(error, wire.cost))?;
+    Ok(Answered::at_once(checked))
 }
 
 /// GetBalance: each balance is exact in itself; between two of them requests may happen.
@@ -128,29 +123,54 @@ pub(super) fn balances(
     }))
 }
 
-/// One outcome for each operation, in order. One that is refused, or that ends in a panic, does not fail the others. They
-/// leave together, so they wait for the greatest receipt.
-pub(super) fn batch(
+/// What became of one operation of a batch.
+pub(in crate::rpc) enum Done {
+    Reserve(Reserved),
+    Commit(Committed),
+    Release(Released),
+    Extend(Reserved),
+    Charge(Committed),
+    Check(Checked),
+    Denied(Box<Denial>),
+    Failed(pb::Failure),
+}
+
+/// Tells what became of each operation, in order. One that is refused, or that ends in a panic, does not fail the others.
+/// They leave together, so they wait for the greatest receipt, which is the answer.
+pub(super) fn batch<'a>(
+    engine: &Engine,
+    vitals: &Vitals,
+    operations: impl Iterator<Item = view::Operation<'a>>,
+    mut tell: impl FnMut(Done),
+) -> Receipt {
+    let mut receipt = Receipt::default();
+    for (index, operation) in operations.enumerate() {
+        match guarded(vitals, || operate(engine, operation)) {
+            Ok(answered) => {
+                receipt = receipt.max(answered.receipt);
+                tell(answered.answer);
+            }
+            Err(Refusal::Denied(denial)) => tell(Done::Denied(denial)),
+            Err(refusal) => {
+                let path = || format!("operations[{index}]{}", kind(operation));
+                tell(Done::Failed(failure(&refusal, path)));
+            }
+        }
+    }
+    receipt
+}
+
+/// The same, as messages.
+pub(super) fn batch_of(
     engine: &Engine,
     vitals: &Vitals,
     operations: &[pb::Operation],
 ) -> Answered<Vec<pb::Outcome>> {
-    let mut receipt = Receipt::default();
-    let one = |(index, operation): (usize, &pb::Operation)| {
-        let result = match guarded(vitals, || operate(engine, operation)) {
-            Ok(answered) => {
-                receipt = receipt.max(answered.receipt);
-                answered.answer
-            }
-            Err(refusal) => outcome(&refusal, || {
-                format!("operations[{index}]{}", kind(operation))
-            }),
-        };
-        pb::Outcome {
-            result: Some(result),
-        }
-    };
-    let outcomes = operations.iter().enumerate().map(one).collect();
+    let mut outcomes = Vec::with_capacity(operations.len());
+    let views = operations.iter().map(view::Operation::from);
+    let receipt = batch(engine, vitals, views, |done| {
+        outcomes.push(convert::answered_outcome(&done));
+    });
     Answered::after(receipt, outcomes)
 }
 
@@ -178,39 +198,36 @@ pub(super) fn guarded<A>(
     result
 }
 
-fn operate(
-    engine: &Engine,
-    operation: &pb::Operation,
-) -> Result<Answered<pb::outcome::Result>, Refusal> {
-    use pb::operation::Request;
-    use pb::outcome::Result as Done;
-    match &operation.request {
-        Some(Request::Reserve(wire)) => reserve(engine, wire).map(|it| it.map(Done::Reserve)),
-        Some(Request::Commit(wire)) => commit(engine, wire).map(|it| it.map(Done::Commit)),
-        Some(Request::Release(wire)) => release(engine, wire).map(|it| it.map(Done::Release)),
-        Some(Request::Extend(wire)) => extend(engine, wire).map(|it| it.map(Done::Extend)),
-        Some(Request::Charge(wire)) => charge(engine, wire).map(|it| it.map(Done::Charge)),
-        Some(Request::Check(wire)) => check(engine, wire).map(|it| it.map(Done::Check)),
+fn operate(engine: &Engine, operation: view::Operation<'_>) -> Result<Answered<Done>, Refusal> {
+    match operation.0 {
+        Some(Kind::Reserve(wire)) => reserve(engine, wire).map(|it| it.map(Done::Reserve)),
+        Some(Kind::Commit(wire)) => commit(engine, wire).map(|it| it.map(Done::Commit)),
+        Some(Kind::Release(wire)) => release(engine, wire).map(|it| it.map(Done::Release)),
+        Some(Kind::Extend(wire)) => extend(engine, wire).map(|it| it.map(Done::Extend)),
+        Some(Kind::Charge(wire)) => charge(engine, wire).map(|it| it.map(Done::Charge)),
+        Some(Kind::Check(wire)) => check(engine, wire).map(|it| it.map(Done::Check)),
         None => Err(convert::no_operation().into()),
     }
 }
 
-fn kind(operation: &pb::Operation) -> &'static str {
-    use pb::operation::Request;
-    match &operation.request {
-        Some(Request::Reserve(_)) => ".reserve",
-        Some(Request::Commit(_)) => ".commit",
-        Some(Request::Release(_)) => ".release",
-        Some(Request::Extend(_)) => ".extend",
-        Some(Request::Charge(_)) => ".charge",
-        Some(Request::Check(_)) => ".check",
+fn kind(operation: view::Operation<'_>) -> &'static str {
+    match operation.0 {
+        Some(Kind::Reserve(_)) => ".reserve",
+        Some(Kind::Commit(_)) => ".commit",
+        Some(Kind::Release(_)) => ".release",
+        Some(Kind::Extend(_)) => ".extend",
+        Some(Kind::Charge(_)) => ".charge",
+        Some(Kind::Check(_)) => ".check",
         None => "",
     }
 }
 
-fn granted<T>(decision: Decision<T>) -> Result<T, Refusal> {
+fn granted<T>(
+    decision: Decision<T>,
+    receipt: impl FnOnce(&T) -> Receipt,
+) -> Result<Answered<T>, Refusal> {
     match decision {
-        Decision::Granted(answer) => Ok(answer),
+        Decision::Granted(answer) => Ok(Answered::after(receipt(&answer), answer)),
         Decision::Denied(denial) => Err(Refusal::Denied(denial)),
     }
 }

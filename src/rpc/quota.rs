@@ -6,10 +6,13 @@ use std::sync::Arc;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::engine::Engine;
+use crate::rpc::convert::write::nested;
+use crate::rpc::convert::{Read, laid, view};
+use crate::rpc::direct::{Answer, Call, Direct, framed_by};
 use crate::rpc::door::{Deadline, Door};
 use crate::rpc::operate::Answered;
 use crate::rpc::pb::quota_service_server::QuotaService;
-use crate::rpc::status::{Refusal, invalid, not_safe, status};
+use crate::rpc::status::{Head, Refusal, not_safe, status};
 use crate::rpc::stream::Answers;
 use crate::rpc::{convert, operate, pb};
 use crate::storage::gate::{Gate, Unsafe, Waiting};
@@ -75,6 +78,94 @@ impl Quota {
     }
 }
 
+impl Quota {
+    /// As [`Self::call`], from bytes to bytes.
+    fn answer_with<'a, W: Read<'a>, A>(
+        &self,
+        message: &'a [u8],
+        deadline: Option<&Deadline>,
+        work: impl FnOnce(&Engine, W) -> Result<Answered<A>, Refusal>,
+        write: impl FnOnce(&A, &mut Vec<u8>),
+    ) -> Answer {
+        let Ok(wire) = W::read(message) else {
+            return Answer::Unreadable;
+        };
+        if let Err(late) = self.door.in_time(deadline) {
+            return Answer::Refused(Head::of(&late));
+        }
+        let result = operate::guarded(&self.parts.vitals, || work(&self.parts.engine, wire));
+        match result {
+            Ok(Answered { answer, receipt }) => {
+                Answer::Message(framed_by(|out| write(&answer, out)), receipt)
+            }
+            Err(refusal) => Answer::Refused(Head::refusing(&refusal)),
+        }
+    }
+
+    /// A batch as the bytes of its outcomes.
+    fn batch_laid(
+        &self,
+        engine: &Engine,
+        batch: view::Batch<'_>,
+    ) -> Result<Answered<Vec<u8>>, Refusal> {
+        counted(batch.operations.len())?;
+        let mut outcomes = Vec::with_capacity(batch.operations.len() * OUTCOME_BYTES);
+        let operations = batch.operations.into_iter();
+        let receipt = operate::batch(engine, &self.parts.vitals, operations, |done| {
+            nested(1, &mut outcomes, |out| laid::outcome(&done, out));
+        });
+        Ok(Answered::after(receipt, outcomes))
+    }
+}
+
+/// Most outcomes fit.
+const OUTCOME_BYTES: usize = 96;
+
+fn counted(operations: usize) -> Result<(), Refusal> {
+    convert::operations_counted(operations).map_err(|problem| Refusal::BadField {
+        field: "operations".to_owned(),
+        problem,
+    })
+}
+
+impl Direct for Quota {
+    fn answer(&self, call: Call, message: &[u8], until: Option<&Deadline>) -> Answer {
+        match call {
+            Call::Reserve => {
+                let work =
+                    |engine: &Engine, wire: view::Reserve<'_>| operate::reserve(engine, wire);
+                self.answer_with(message, until, work, laid::reserved)
+            }
+            Call::Commit => {
+                let work = |engine: &Engine, wire: view::Commit<'_>| operate::commit(engine, wire);
+                self.answer_with(message, until, work, laid::committed)
+            }
+            Call::Release => {
+                let work =
+                    |engine: &Engine, wire: view::Release<'_>| operate::release(engine, wire);
+                self.answer_with(message, until, work, laid::released)
+            }
+            Call::Extend => {
+                let work = |engine: &Engine, wire: view::Extend<'_>| operate::extend(engine, wire);
+                self.answer_with(message, until, work, laid::reserved)
+            }
+            Call::Charge => {
+                let work = |engine: &Engine, wire: view::Charge<'_>| operate::charge(engine, wire);
+                self.answer_with(message, until, work, laid::charged)
+            }
+            Call::Check => {
+                let work = |engine: &Engine, wire: view::Check<'_>| operate::check(engine, wire);
+                self.answer_with(message, until, work, laid::checked)
+            }
+            Call::Batch => {
+                let work = |engine: &Engine, batch: view::Batch<'_>| self.batch_laid(engine, batch);
+                let write = |outcomes: &Vec<u8>, out: &mut Vec<u8>| out.extend_from_slice(outcomes);
+                self.answer_with(message, until, work, write)
+            }
+        }
+    }
+}
+
 #[tonic::async_trait]
 impl QuotaService for Quota {
     type StreamStream = Answers;
@@ -83,7 +174,9 @@ impl QuotaService for Quota {
         &self,
         request: Request<pb::ReserveRequest>,
     ) -> Result<Response<pb::ReserveResponse>, Status> {
-        let answered = self.call(&request, operate::reserve)?;
+        let answered = self.call(&request, |engine, wire| {
+            Ok(operate::reserve(engine, wire)?.map(|it| convert::answered_reserve(&it)))
+        })?;
         self.leave(answered).await
     }
 
@@ -91,7 +184,9 @@ impl QuotaService for Quota {
         &self,
         request: Request<pb::CommitRequest>,
     ) -> Result<Response<pb::CommitResponse>, Status> {
-        let answered = self.call(&request, operate::commit)?;
+        let answered = self.call(&request, |engine, wire| {
+            Ok(operate::commit(engine, wire)?.map(|it| convert::answered_commit(&it)))
+        })?;
         self.leave(answered).await
     }
 
@@ -99,7 +194,9 @@ impl QuotaService for Quota {
         &self,
         request: Request<pb::ReleaseRequest>,
     ) -> Result<Response<pb::ReleaseResponse>, Status> {
-        let answered = self.call(&request, operate::release)?;
+        let answered = self.call(&request, |engine, wire| {
+            Ok(operate::release(engine, wire)?.map(|it| convert::answered_release(&it)))
+        })?;
         self.leave(answered).await
     }
 
@@ -107,7 +204,9 @@ impl QuotaService for Quota {
         &self,
         request: Request<pb::ExtendRequest>,
     ) -> Result<Response<pb::ExtendResponse>, Status> {
-        let answered = self.call(&request, operate::extend)?;
+        let answered = self.call(&request, |engine, wire| {
+            Ok(operate::extend(engine, wire)?.map(|it| convert::answered_extend(&it)))
+        })?;
         self.leave(answered).await
     }
 
@@ -115,7 +214,9 @@ impl QuotaService for Quota {
         &self,
         request: Request<pb::ChargeRequest>,
     ) -> Result<Response<pb::ChargeResponse>, Status> {
-        let answered = self.call(&request, operate::charge)?;
+        let answered = self.call(&request, |engine, wire| {
+            Ok(operate::charge(engine, wire)?.map(|it| convert::answered_charge(&it)))
+        })?;
         self.leave(answered).await
     }
 
@@ -123,7 +224,9 @@ impl QuotaService for Quota {
         &self,
         request: Request<pb::CheckRequest>,
     ) -> Result<Response<pb::CheckResponse>, Status> {
-        let answered = self.call(&request, operate::check)?;
+        let answered = self.call(&request, |engine, wire| {
+            Ok(operate::check(engine, wire)?.map(|it| convert::answered_check(&it)))
+        })?;
         Ok(Response::new(answered.answer))
     }
 
@@ -141,10 +244,9 @@ impl QuotaService for Quota {
         &self,
         request: Request<pb::BatchRequest>,
     ) -> Result<Response<pb::BatchResponse>, Status> {
-        convert::operations_counted(&request.get_ref().operations)
-            .map_err(|problem| invalid("operations", &problem))?;
         let answered = self.call(&request, |engine, wire| {
-            let answered = operate::batch(engine, &self.parts.vitals, &wire.operations);
+            counted(wire.operations.len())?;
+            let answered = operate::batch_of(engine, &self.parts.vitals, &wire.operations);
             Ok(answered.map(|outcomes| pb::BatchResponse { outcomes }))
         })?;
         self.leave(answered).await

@@ -1,8 +1,11 @@
 //! The data plane: one current-thread runtime per core behind one acceptor (architecture, decision 3).
 
+mod body;
 mod connection;
+mod inline;
 mod listen;
 mod router;
+mod unary;
 mod worker;
 
 use std::net::SocketAddr;
@@ -16,6 +19,7 @@ use tokio::sync::watch;
 
 pub use listen::StartError;
 
+use crate::rpc::direct::Direct;
 use crate::rpc::door::Door;
 use crate::rpc::pb::quota_service_server::QuotaService;
 use crate::rpc::quota::{Parts, Quota};
@@ -35,7 +39,8 @@ pub const CONNECTIONS_MAX: usize = 4_096;
 /// The largest head of a request, in bytes.
 pub const HEAD_BYTES_MAX: u32 = 16 * 1_024;
 
-/// A connection without a sign of life for so long is asked for one, and closed 20 s later if none comes.
+/// A TCP connection without a sign of life for so long is asked for one by the kernel, and closed 20 s later if none comes.
+/// The other end of a Unix socket cannot vanish unnoticed.
 pub const KEEP_ALIVE_EVERY: Duration = Duration::from_secs(60);
 
 /// Where the data plane listens, and with how many threads.
@@ -84,7 +89,11 @@ impl DataPlane {
     pub fn start(settings: &Settings, parts: Parts) -> Result<Self, StartError> {
         let (vitals, clock) = (Arc::clone(&parts.vitals), Arc::clone(&parts.clock));
         let gate = Arc::clone(&parts.gate);
-        let service = |waiting: &Arc<Waiting>| Quota::new(parts.clone(), Arc::clone(waiting));
+        let service = |waiting: &Arc<Waiting>| {
+            let quota = Quota::new(parts.clone(), Arc::clone(waiting));
+            let direct: Box<dyn Direct> = Box::new(quota.clone());
+            (quota, Some(direct))
+        };
         Self::start_each(settings, service, &gate, vitals, clock)
     }
 
@@ -97,12 +106,27 @@ impl DataPlane {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, StartError> {
         let gate = Arc::new(Gate::open());
-        Self::start_each(settings, |_| service.clone(), &gate, vitals, clock)
+        Self::start_each(settings, |_| (service.clone(), None), &gate, vitals, clock)
+    }
+
+    /// The same with one that answers directly, as the real one does.
+    pub fn start_with_direct<S: QuotaService + Direct + Clone>(
+        settings: &Settings,
+        service: S,
+        vitals: Arc<Vitals>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, StartError> {
+        let gate = Arc::new(Gate::open());
+        let each = |_: &Arc<Waiting>| {
+            let direct: Box<dyn Direct> = Box::new(service.clone());
+            (service.clone(), Some(direct))
+        };
+        Self::start_each(settings, each, &gate, vitals, clock)
     }
 
     fn start_each<S: QuotaService>(
         settings: &Settings,
-        service: impl Fn(&Arc<Waiting>) -> S,
+        service: impl Fn(&Arc<Waiting>) -> (S, Option<Box<dyn Direct>>),
         gate: &Arc<Gate>,
         vitals: Arc<Vitals>,
         clock: Arc<dyn Clock>,
@@ -114,7 +138,8 @@ impl DataPlane {
             .map(|index| {
                 let door = Door::new(Arc::clone(&vitals), Arc::clone(&clock));
                 let waiting = Waiting::at(gate);
-                let router = Router::new(service(&waiting), door);
+                let (service, direct) = service(&waiting);
+                let router = Router::new(service, direct, Arc::clone(&waiting), door);
                 Worker::start(index, router, waiting, &vitals, closing.subscribe())
             })
             .collect::<Result<Vec<_>, _>>()?;

@@ -1,10 +1,12 @@
 //! Denials and errors as gRPC statuses, and as the same data in a batch. The only file that knows gRPC codes.
 
+mod denied;
 mod plan;
 
 use std::collections::HashMap;
 
-use chrono::SecondsFormat;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
@@ -12,7 +14,7 @@ use crate::domain::plan::edit::EditError;
 use crate::engine::answer::{Denial, EngineError, Reason};
 use crate::notify::NotifyError;
 use crate::rpc::access::Stranger;
-use crate::rpc::{pb, sentence};
+use crate::rpc::pb;
 use crate::storage::UsageError;
 
 /// The domain of every `google.rpc.ErrorInfo` of this service.
@@ -77,7 +79,7 @@ impl From<EngineError> for Refusal {
 /// As the status of a call.
 pub fn status(refusal: &Refusal) -> Status {
     match refusal {
-        Refusal::Denied(denial) => denied(denial),
+        Refusal::Denied(denial) => denied::status(denial),
         Refusal::Failed(error) => failed(error),
         Refusal::BadField { field, problem } => invalid(field, problem),
         Refusal::Edit(error) => plan::edited(error),
@@ -94,14 +96,11 @@ pub fn status(refusal: &Refusal) -> Status {
     }
 }
 
-/// As data in a batch; `path` is that of the operation, such as `operations[3].charge`.
-pub fn outcome(refusal: &Refusal, path: impl FnOnce() -> String) -> pb::outcome::Result {
-    let failure = match refusal {
-        Refusal::Denied(denial) => {
-            return pb::outcome::Result::Denial(super::convert::answered_denial(denial));
-        }
+/// As data in a batch, where it is no denial; `path` is that of the operation, such as `operations[3].charge`.
+pub fn failure(refusal: &Refusal, path: impl FnOnce() -> String) -> pb::Failure {
+    match refusal {
         Refusal::Failed(EngineError::Invalid { field, problem }) => {
-            return pb::outcome::Result::Failure(bad_field(format!("{}.{field}", path()), problem));
+            bad_field(format!("{}.{field}", path()), problem)
         }
         Refusal::Failed(error) => pb::Failure {
             code: code(error).into(),
@@ -117,8 +116,7 @@ pub fn outcome(refusal: &Refusal, path: impl FnOnce() -> String) -> pb::outcome:
                 field: String::new(),
             }
         }
-    };
-    pb::outcome::Result::Failure(failure)
+    }
 }
 
 /// A field that is wrong, as data.
@@ -138,6 +136,43 @@ pub fn invalid(field: &str, problem: &str) -> Status {
         format!("{field}: {problem}"),
         details,
     )
+}
+
+/// The head of an answer that has no message: the status, and what describes it.
+#[derive(Debug, Default)]
+pub struct Head(HeaderMap);
+
+impl Head {
+    /// That of a refusal.
+    pub fn refusing(refusal: &Refusal) -> Self {
+        match refusal {
+            Refusal::Denied(denial) => denied::head(denial),
+            _ => None,
+        }
+        .unwrap_or_else(|| Self::of(&status(refusal)))
+    }
+
+    /// That of a status.
+    pub fn of(status: &Status) -> Self {
+        let mut headers = HeaderMap::with_capacity(4);
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+        if let Err(unsayable) = status.add_header(&mut headers) {
+            // Every byte of a text is escaped where a header cannot carry it, so this does not happen.
+            tracing::error!(%unsayable, "a status has no headers");
+            headers.insert(Status::GRPC_STATUS, HeaderValue::from_static("13"));
+        }
+        Self(headers)
+    }
+
+    /// As a response has it.
+    pub fn into_map(self) -> HeaderMap {
+        self.0
+    }
+}
+
+/// The request ended before its message was whole; most often nobody hears this.
+pub fn cut_off() -> Status {
+    Status::cancelled("the request was cut off before its message was whole; nothing was booked")
 }
 
 /// Not ready yet, or not any more.
@@ -175,27 +210,6 @@ pub fn not_safe() -> Status {
 }
 
 const BROKEN: &str = "a defect in quotad ended this request; see its log, and report it";
-
-fn denied(denial: &Denial) -> Status {
-    let message = sentence::denial(denial);
-    let account = denial.account.to_string();
-    let reset = denial
-        .reset
-        .to_utc()
-        .to_rfc3339_opts(SecondsFormat::AutoSi, true);
-    let metadata = HashMap::from([
-        ("account".to_owned(), account.clone()),
-        ("limit".to_owned(), denial.limit.to_string()),
-        ("used".to_owned(), denial.used.to_string()),
-        ("held".to_owned(), denial.held.to_string()),
-        ("available".to_owned(), denial.available.to_string()),
-        ("requested".to_owned(), denial.requested.to_string()),
-        ("reset".to_owned(), reset),
-    ]);
-    let mut details = ErrorDetails::with_error_info(denial.reason.as_str(), DOMAIN, metadata);
-    details.add_quota_failure_violation(account, message.as_str());
-    Status::with_error_details(Code::ResourceExhausted, message, details)
-}
 
 fn failed(error: &EngineError) -> Status {
     let message = error.to_string();
@@ -285,6 +299,7 @@ mod tests {
     use crate::domain::standing::State;
     use crate::domain::time::Timestamp;
     use crate::engine::answer::Account;
+    use crate::rpc::sentence;
 
     fn denial(reason: Reason, account: Account) -> Denial {
         Denial {
@@ -347,7 +362,7 @@ mod tests {
         ] {
             let denial = denial(Reason::QuotaExceeded, Account::User(name.clone().into()));
             let sent = status(&Refusal::Denied(Box::new(denial)));
-            let mut headers = http::HeaderMap::new();
+            let mut headers = HeaderMap::new();
             sent.add_header(&mut headers).unwrap();
             let bytes: usize = headers
                 .iter()
@@ -427,10 +442,8 @@ mod tests {
         ] {
             let refusal = Refusal::Failed(error);
             assert_eq!(status(&refusal).code(), code);
-            match outcome(&refusal, || "operations[3].charge".to_owned()) {
-                pb::outcome::Result::Failure(failure) => assert_eq!(failure.code, i32::from(code)),
-                other => panic!("{other:?}"),
-            }
+            let failure = failure(&refusal, || "operations[3].charge".to_owned());
+            assert_eq!(failure.code, i32::from(code));
         }
     }
 
@@ -446,11 +459,7 @@ mod tests {
             (violation.field.as_str(), violation.description.as_str()),
             ("cost.credits", "is too much")
         );
-        let pb::outcome::Result::Failure(failure) =
-            outcome(&refusal, || "operations[3].charge".to_owned())
-        else {
-            panic!("a failure");
-        };
+        let failure = failure(&refusal, || "operations[3].charge".to_owned());
         assert_eq!(failure.field, "operations[3].charge.cost.credits");
         assert_eq!(
             failure.message,

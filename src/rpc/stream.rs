@@ -72,9 +72,9 @@ impl Answers {
 
     fn answer(&self, request: &pb::StreamRequest) -> Answered<pb::StreamResponse> {
         let tag = request.tag;
-        match convert::operations_counted(&request.operations) {
+        match convert::operations_counted(request.operations.len()) {
             Ok(()) => {
-                operate::batch(&self.engine, &self.vitals, &request.operations).map(|outcomes| {
+                operate::batch_of(&self.engine, &self.vitals, &request.operations).map(|outcomes| {
                     pb::StreamResponse {
                         tag,
                         outcomes,

@@ -4,7 +4,7 @@
 //! Whoever waits parks in the [`Waiting`] of its own runtime. The thread that syncs knows runtimes only: it rings at those
 //! at which somebody may go, and there one task lets go everybody who may, which costs no further switch of threads.
 
-use std::collections::BTreeMap;
+use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -102,8 +102,7 @@ impl Gate {
 #[derive(Debug)]
 pub struct Waiting {
     gate: Arc<Gate>,
-    /// By receipt, then in the order in which they came. One that goes away takes itself out, so that this never holds
-    /// more than the calls in flight.
+    /// One that goes away takes itself out, so that this never holds more than the calls in flight.
     parked: Mutex<Parked>,
     /// The least receipt in `parked`, or [`NOBODY`].
     first: AtomicU64,
@@ -112,8 +111,29 @@ pub struct Waiting {
 
 #[derive(Debug, Default)]
 struct Parked {
-    wakers: BTreeMap<(Receipt, u64), Waker>,
+    /// By receipt, then in the order in which they came. Most come with a greater receipt than anybody before, so they park
+    /// at the end; and those who go are at the beginning.
+    wakers: VecDeque<(Place, Waker)>,
     came: u64,
+}
+
+/// Where one is parked: for what, and when it came.
+type Place = (Receipt, u64);
+
+impl Parked {
+    fn find(&self, place: Place) -> Result<usize, usize> {
+        match self.wakers.back() {
+            Some((last, _)) if *last >= place => {
+                self.wakers.binary_search_by_key(&place, |&(it, _)| it)
+            }
+            _ => Err(self.wakers.len()),
+        }
+    }
+
+    fn first(&self) -> u64 {
+        let first = self.wakers.front();
+        first.map_or(NOBODY, |&((receipt, _), _)| receipt.0)
+    }
 }
 
 impl Waiting {
@@ -141,7 +161,7 @@ impl Waiting {
         Wait {
             waiting: Arc::clone(self),
             receipt,
-            place: None,
+            came: None,
         }
     }
 
@@ -160,42 +180,50 @@ impl Waiting {
 
     fn let_go(&self) {
         let mut parked = self.parked.lock();
-        let stay = match self
-            .gate
-            .lets_pass(Receipt(self.first.load(Ordering::SeqCst)))
-        {
-            Err(Unsafe) => BTreeMap::new(),
+        let going = match self.gate.lets_pass(Receipt(parked.first())) {
+            Err(Unsafe) => parked.wakers.len(),
             Ok(_) => {
-                let beyond = self.gate.safe.load(Ordering::SeqCst).saturating_add(1);
-                parked.wakers.split_off(&(Receipt(beyond), 0))
+                let safe = Receipt(self.gate.safe.load(Ordering::SeqCst));
+                parked.wakers.partition_point(|&((it, _), _)| it <= safe)
             }
         };
-        let go = std::mem::replace(&mut parked.wakers, stay);
+        let go: Vec<_> = parked.wakers.drain(..going).collect();
         self.note_first(&parked);
         drop(parked);
-        go.into_values().for_each(Waker::wake);
+        go.into_iter().for_each(|(_, waker)| waker.wake());
     }
 
     fn note_first(&self, parked: &Parked) {
-        let first = parked.wakers.first_key_value();
-        let first = first.map_or(NOBODY, |(&(receipt, _), _)| receipt.0);
-        self.first.store(first, Ordering::SeqCst);
+        self.first.store(parked.first(), Ordering::SeqCst);
     }
 
-    fn park(&self, receipt: Receipt, place: Option<u64>, waker: &Waker) -> u64 {
+    fn park(&self, receipt: Receipt, came: Option<u64>, waker: &Waker) -> u64 {
         let mut parked = self.parked.lock();
-        let place = place.unwrap_or_else(|| {
+        let came = came.unwrap_or_else(|| {
             parked.came += 1;
             parked.came
         });
-        parked.wakers.insert((receipt, place), waker.clone());
-        self.note_first(&parked);
-        place
+        let place = (receipt, came);
+        match parked.find(place) {
+            Ok(at) => parked.wakers[at].1.clone_from(waker),
+            Err(at) => {
+                parked.wakers.insert(at, (place, waker.clone()));
+                if at == 0 {
+                    self.note_first(&parked);
+                }
+            }
+        }
+        came
     }
 
-    fn leave(&self, receipt: Receipt, place: u64) {
+    fn leave(&self, receipt: Receipt, came: u64) {
         let mut parked = self.parked.lock();
-        if parked.wakers.remove(&(receipt, place)).is_some() {
+        if parked.first() > receipt.0 {
+            // It was let go.
+            return;
+        }
+        if let Ok(at) = parked.find((receipt, came)) {
+            parked.wakers.remove(at);
             self.note_first(&parked);
         }
     }
@@ -206,8 +234,8 @@ impl Waiting {
 pub struct Wait {
     waiting: Arc<Waiting>,
     receipt: Receipt,
-    /// Where it is parked, if it is.
-    place: Option<u64>,
+    /// When it came to be parked, if it did.
+    came: Option<u64>,
 }
 
 impl Future for Wait {
@@ -218,8 +246,8 @@ impl Future for Wait {
         if let Some(ended) = ended(gate.lets_pass(self.receipt)) {
             return Poll::Ready(ended);
         }
-        let place = self.waiting.park(self.receipt, self.place, context.waker());
-        self.place = Some(place);
+        let came = self.waiting.park(self.receipt, self.came, context.waker());
+        self.came = Some(came);
         // It may have become safe before we were seen to wait: nobody would ring for us.
         ended(self.waiting.gate.lets_pass(self.receipt)).map_or(Poll::Pending, Poll::Ready)
     }
@@ -235,8 +263,8 @@ fn ended(passes: Result<bool, Unsafe>) -> Option<Result<(), Unsafe>> {
 
 impl Drop for Wait {
     fn drop(&mut self) {
-        if let Some(place) = self.place {
-            self.waiting.leave(self.receipt, place);
+        if let Some(came) = self.came {
+            self.waiting.leave(self.receipt, came);
         }
     }
 }

@@ -6,6 +6,7 @@ use crate::domain::time::Timestamp;
 use crate::engine::answer::{
     Balance, Checked, Committed, Decision, Denial, Released, Reserved, Sources, Standing,
 };
+use crate::rpc::operate::Done;
 use crate::rpc::{pb, sentence};
 
 /// A hold was opened.
@@ -69,6 +70,24 @@ pub fn answered_check(answer: &Checked) -> pb::CheckResponse {
     pb::CheckResponse {
         decision: Some(decision),
         standing: Some(standing(&answer.standing)),
+    }
+}
+
+/// What became of one operation of a batch.
+pub(in crate::rpc) fn answered_outcome(done: &Done) -> pb::Outcome {
+    use pb::outcome::Result;
+    let result = match done {
+        Done::Reserve(answer) => Result::Reserve(answered_reserve(answer)),
+        Done::Commit(answer) => Result::Commit(answered_commit(answer)),
+        Done::Release(answer) => Result::Release(answered_release(answer)),
+        Done::Extend(answer) => Result::Extend(answered_extend(answer)),
+        Done::Charge(answer) => Result::Charge(answered_charge(answer)),
+        Done::Check(answer) => Result::Check(answered_check(answer)),
+        Done::Denied(denial) => Result::Denial(answered_denial(denial)),
+        Done::Failed(failure) => Result::Failure(failure.clone()),
+    };
+    pb::Outcome {
+        result: Some(result),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::view;
 use crate::domain::credits::Credits;
 use crate::domain::names::Name;
 use crate::domain::plan::Excess;
@@ -24,22 +25,24 @@ pub struct Balances<'a> {
 }
 
 /// Checks a Reserve.
-pub fn reserve(wire: &pb::ReserveRequest) -> Result<Reserve<'_>, EngineError> {
+pub fn reserve<'a>(wire: impl Into<view::Reserve<'a>>) -> Result<Reserve<'a>, EngineError> {
+    let wire = wire.into();
     Ok(Reserve {
-        subject: subject(wire.subject.as_ref())?,
-        cost: cost(wire.cost.as_ref())?,
+        subject: subject(wire.subject)?,
+        cost: cost(wire.cost)?,
         min: wire
             .min_amount
             .map(|min| credits("min_amount", min))
             .transpose()?,
-        ttl: ttl(wire.ttl.as_ref())?,
-        id: id_optional("reservation_id", &wire.reservation_id)?,
+        ttl: ttl(wire.ttl)?,
+        id: id_optional("reservation_id", wire.reservation_id)?,
     })
 }
 
 /// Checks a Commit.
-pub fn commit(wire: &pb::CommitRequest) -> Result<Commit, EngineError> {
-    let id = id_required("reservation_id", &wire.reservation_id)?;
+pub fn commit<'a>(wire: impl Into<view::Commit<'a>>) -> Result<Commit, EngineError> {
+    let wire = wire.into();
+    let id = id_required("reservation_id", wire.reservation_id)?;
     let actual = match wire.actual {
         Some(pb::commit_request::Actual::Amount(amount)) => {
             Actual::Amount(credits("amount", amount)?)
@@ -61,29 +64,32 @@ pub fn commit(wire: &pb::CommitRequest) -> Result<Commit, EngineError> {
 }
 
 /// Checks an Extend.
-pub fn extend(wire: &pb::ExtendRequest) -> Result<Extend, EngineError> {
+pub fn extend<'a>(wire: impl Into<view::Extend<'a>>) -> Result<Extend, EngineError> {
+    let wire = wire.into();
     Ok(Extend {
-        id: id_required("reservation_id", &wire.reservation_id)?,
+        id: id_required("reservation_id", wire.reservation_id)?,
         additional: credits("additional", wire.additional)?,
-        ttl: ttl(wire.ttl.as_ref())?,
-        request_id: id_optional("request_id", &wire.request_id)?,
+        ttl: ttl(wire.ttl)?,
+        request_id: id_optional("request_id", wire.request_id)?,
     })
 }
 
 /// Checks a Charge.
-pub fn charge(wire: &pb::ChargeRequest) -> Result<Charge<'_>, EngineError> {
+pub fn charge<'a>(wire: impl Into<view::Charge<'a>>) -> Result<Charge<'a>, EngineError> {
+    let wire = wire.into();
     Ok(Charge {
-        subject: subject(wire.subject.as_ref())?,
-        cost: cost(wire.cost.as_ref())?,
-        id: id_optional("request_id", &wire.request_id)?,
+        subject: subject(wire.subject)?,
+        cost: cost(wire.cost)?,
+        id: id_optional("request_id", wire.request_id)?,
     })
 }
 
 /// Checks a Check.
-pub fn check(wire: &pb::CheckRequest) -> Result<Check<'_>, EngineError> {
+pub fn check<'a>(wire: impl Into<view::Check<'a>>) -> Result<Check<'a>, EngineError> {
+    let wire = wire.into();
     Ok(Check {
-        subject: subject(wire.subject.as_ref())?,
-        cost: cost(wire.cost.as_ref())?,
+        subject: subject(wire.subject)?,
+        cost: cost(wire.cost)?,
         min: wire
             .min_amount
             .map(|min| credits("min_amount", min))
@@ -93,7 +99,7 @@ pub fn check(wire: &pb::CheckRequest) -> Result<Check<'_>, EngineError> {
 
 /// Checks a GetBalance.
 pub fn balances(wire: &pb::GetBalanceRequest) -> Result<Balances<'_>, EngineError> {
-    let subject = subject(wire.subject.as_ref())?;
+    let subject = subject(wire.subject.as_ref().map(Into::into))?;
     Ok(Balances {
         organization: subject.organization,
         environment: subject.environment,
@@ -110,8 +116,8 @@ pub fn id_required(field: &'static str, bytes: &[u8]) -> Result<Id, EngineError>
 }
 
 /// How many operations a batch may have: 1 to [`OPERATIONS_MAX`].
-pub fn operations_counted(operations: &[pb::Operation]) -> Result<(), String> {
-    match operations.len() {
+pub fn operations_counted(count: usize) -> Result<(), String> {
+    match count {
         0 => Err("is empty; give 1 to 1,000 operations".to_owned()),
         1..=OPERATIONS_MAX => Ok(()),
         count => Err(format!(
@@ -130,7 +136,7 @@ pub fn no_operation() -> EngineError {
 }
 
 /// The engine knows one place for an operation; the message has two. Names the one that was sent.
-pub fn as_sent(error: EngineError, cost: Option<&pb::Cost>) -> EngineError {
+pub fn as_sent(error: EngineError, cost: Option<view::Cost<'_>>) -> EngineError {
     match error {
         EngineError::Invalid {
             field: "cost.usage.operation",
@@ -156,16 +162,16 @@ fn id_optional(field: &'static str, bytes: &[u8]) -> Result<Option<Id>, EngineEr
     }
 }
 
-fn subject(wire: Option<&pb::Subject>) -> Result<Subject<'_>, EngineError> {
+fn subject(wire: Option<view::Subject<'_>>) -> Result<Subject<'_>, EngineError> {
     let Some(wire) = wire else {
         return Ok(Subject::new(Name::DEFAULT, Name::DEFAULT, None));
     };
     Ok(Subject {
-        organization: name("subject.organization", &wire.organization)?.unwrap_or(Name::DEFAULT),
-        environment: name("subject.environment", &wire.environment)?.unwrap_or(Name::DEFAULT),
-        user: name("subject.user", &wire.user)?,
-        product: name("subject.product", &wire.product)?,
-        model: name("subject.model", &wire.model)?,
+        organization: name("subject.organization", wire.organization)?.unwrap_or(Name::DEFAULT),
+        environment: name("subject.environment", wire.environment)?.unwrap_or(Name::DEFAULT),
+        user: name("subject.user", wire.user)?,
+        product: name("subject.product", wire.product)?,
+        model: name("subject.model", wire.model)?,
     })
 }
 
@@ -173,31 +179,29 @@ fn name<'a>(field: &'static str, text: &'a str) -> Result<Option<Name<'a>>, Engi
     Name::parse_optional(text).or_else(|error| invalid(field, error.to_string()))
 }
 
-fn cost(wire: Option<&pb::Cost>) -> Result<Cost<'_>, EngineError> {
+fn cost(wire: Option<view::Cost<'_>>) -> Result<Cost<'_>, EngineError> {
     let Some(wire) = wire else {
         return invalid("cost", "is missing; give `credits`, or `usage`");
     };
-    match &wire.amount {
-        Some(pb::cost::Amount::Credits(amount)) => Ok(Cost::Credits {
-            amount: credits("cost.credits", *amount)?,
-            operation: name("cost.operation", &wire.operation)?.map(Name::as_str),
+    match wire.amount {
+        Some(view::Amount::Credits(amount)) => Ok(Cost::Credits {
+            amount: credits("cost.credits", amount)?,
+            operation: name("cost.operation", wire.operation)?.map(Name::as_str),
         }),
-        Some(pb::cost::Amount::Usage(_)) if !wire.operation.is_empty() => invalid(
+        Some(view::Amount::Usage(_)) if !wire.operation.is_empty() => invalid(
             "cost.operation",
             "goes with `credits` only; `usage` names its own operation",
         ),
-        Some(pb::cost::Amount::Usage(usage)) => {
-            match name("cost.usage.operation", &usage.operation)? {
-                Some(operation) => Ok(Cost::Usage {
-                    operation: operation.as_str(),
-                    quantity: usage.quantity,
-                }),
-                None => invalid(
-                    "cost.usage.operation",
-                    "is empty; name a line of the rate card",
-                ),
-            }
-        }
+        Some(view::Amount::Usage(usage)) => match name("cost.usage.operation", usage.operation)? {
+            Some(operation) => Ok(Cost::Usage {
+                operation: operation.as_str(),
+                quantity: usage.quantity,
+            }),
+            None => invalid(
+                "cost.usage.operation",
+                "is empty; name a line of the rate card",
+            ),
+        },
         None => invalid("cost.amount", "is missing; give `credits`, or `usage`"),
     }
 }
@@ -212,7 +216,7 @@ fn credits(field: &'static str, amount: u64) -> Result<Credits, EngineError> {
     }
 }
 
-fn ttl(wire: Option<&prost_types::Duration>) -> Result<Option<Duration>, EngineError> {
+fn ttl(wire: Option<prost_types::Duration>) -> Result<Option<Duration>, EngineError> {
     let Some(wire) = wire else { return Ok(None) };
     let whole = u64::try_from(wire.seconds);
     let part = u32::try_from(wire.nanos)
@@ -447,8 +451,7 @@ mod tests {
     #[test]
     fn a_batch_has_1_to_1000_operations() {
         for (count, is_valid) in [(0, false), (1, true), (1_000, true), (1_001, false)] {
-            let operations = vec![pb::Operation::default(); count];
-            assert_eq!(operations_counted(&operations).is_ok(), is_valid, "{count}");
+            assert_eq!(operations_counted(count).is_ok(), is_valid, "{count}");
         }
     }
 

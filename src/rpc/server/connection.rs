@@ -1,23 +1,26 @@
 //! One connection: HTTP/2 over TCP or a Unix socket.
 
 use std::io::{self, IoSlice};
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use hyper::server::conn::http2;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
+use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::watch;
 
+use super::inline::{Calls, Inline};
 use super::{Closing, HEAD_BYTES_MAX, KEEP_ALIVE_EVERY, Router, STREAMS_MAX};
 use crate::rpc::pb::quota_service_server::QuotaService;
 
-/// How long a peer may take to answer a keep-alive.
-const KEEP_ALIVE_ANSWER_MAX: Duration = Duration::from_secs(20);
+/// A peer that answers no keep-alive is asked so often, and so many times: 20 s in all.
+const KEEP_ALIVE_AGAIN_EVERY: Duration = Duration::from_secs(5);
+const KEEP_ALIVE_TIMES: u32 = 4;
 
 /// A connection on its way from the acceptor to its thread; in blocking form, bound to no runtime.
 pub(super) struct Accepted {
@@ -64,18 +67,18 @@ pub(super) async fn serve<S: QuotaService>(
             return;
         }
     };
-    let connection = http2::Builder::new(TokioExecutor::new())
-        .timer(TokioTimer::new())
+    let calls = Calls::default();
+    let connection = http2::Builder::new(calls.clone())
         .max_concurrent_streams(STREAMS_MAX)
         .max_header_list_size(HEAD_BYTES_MAX)
-        .keep_alive_interval(KEEP_ALIVE_EVERY)
-        .keep_alive_timeout(KEEP_ALIVE_ANSWER_MAX)
+        // No caller of gRPC reads it.
+        .auto_date_header(false)
         .serve_connection(TokioIo::new(stream), router);
-    let mut connection = pin!(connection);
+    let mut connection = Inline::new(connection, calls);
     let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
+        ended = &mut connection => ended,
         () = closed(&mut closing) => {
-            connection.as_mut().graceful_shutdown();
+            connection.connection().graceful_shutdown();
             connection.await
         }
     };
@@ -101,6 +104,12 @@ impl Stream {
         match stream {
             AnyStream::Tcp(stream) => {
                 stream.set_nodelay(true)?;
+                // By the kernel: HTTP/2's own pings cost four looks at the clock for each call.
+                let keep_alive = TcpKeepalive::new()
+                    .with_time(KEEP_ALIVE_EVERY)
+                    .with_interval(KEEP_ALIVE_AGAIN_EVERY)
+                    .with_retries(KEEP_ALIVE_TIMES);
+                SockRef::from(&stream).set_tcp_keepalive(&keep_alive)?;
                 TcpStream::from_std(stream).map(Self::Tcp)
             }
             AnyStream::Unix(stream) => UnixStream::from_std(stream).map(Self::Unix),

@@ -1,72 +1,92 @@
 //! From the path of a request to its service: the hot path first, without a table.
 
 use std::convert::Infallible;
+use std::error::Error;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use http::{Request, Response};
-use hyper::body::Incoming;
+use hyper::body::{Body, Bytes, Incoming};
 use tonic::Status;
-use tonic::body::Body;
 use tonic_health::pb::health_server::HealthServer;
 use tower::util::BoxCloneSyncService;
 use tower::{Service, ServiceExt};
 
-use crate::rpc::door::{Door, Timed};
+use super::body::Outgoing;
+use super::unary::{self, Unary};
+use crate::engine::recorder::Receipt;
+use crate::rpc::direct::{self, Call, Direct};
+use crate::rpc::door::{Deadline, Door, Timed};
 use crate::rpc::health::{self, HealthService};
 use crate::rpc::pb::quota_service_server::{QuotaService, QuotaServiceServer};
-use crate::rpc::status::{self, Refusal};
+use crate::rpc::status::{self, Head, Refusal};
 use crate::rpc::{REQUEST_BYTES_MAX, pb};
+use crate::storage::gate::{Unsafe, Wait, Waiting};
 
-type Reflection = BoxCloneSyncService<Request<Incoming>, Response<Body>, Infallible>;
-type Call = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+type TonicBody = tonic::body::Body;
+type Reflection = BoxCloneSyncService<Request<Incoming>, Response<TonicBody>, Infallible>;
+
+/// A call in the hands of a generated service.
+pub(super) type Generated =
+    Pin<Box<dyn Future<Output = Result<Response<TonicBody>, Infallible>> + Send>>;
 
 /// All services of the data plane, for one thread: nothing that requests count up and down is shared between threads.
-pub(super) struct Router<S> {
+pub(super) struct Services<S> {
     quota: QuotaServiceServer<S>,
-    door: Arc<Door>,
+    direct: Option<Box<dyn Direct>>,
+    waiting: Arc<Waiting>,
+    door: Door,
     health: HealthServer<HealthService>,
     reflection: Option<Reflection>,
 }
 
+/// Finds the service of a request.
+pub(super) struct Router<S>(Arc<Services<S>>);
+
 impl<S> Clone for Router<S> {
     fn clone(&self) -> Self {
-        Self {
-            quota: self.quota.clone(),
-            door: Arc::clone(&self.door),
-            health: self.health.clone(),
-            reflection: self.reflection.clone(),
-        }
+        Self(Arc::clone(&self.0))
     }
 }
 
 impl<S: QuotaService> Router<S> {
-    pub(super) fn new(service: S, door: Door) -> Self {
+    /// With a service that also answers directly, or one that does not.
+    pub(super) fn new(
+        service: S,
+        direct: Option<Box<dyn Direct>>,
+        waiting: Arc<Waiting>,
+        door: Door,
+    ) -> Self {
         let health = health::service(Arc::clone(door.vitals()));
-        Self {
+        Self(Arc::new(Services {
             quota: QuotaServiceServer::new(service).max_decoding_message_size(REQUEST_BYTES_MAX),
-            door: Arc::new(door),
+            direct,
+            waiting,
+            door,
             health,
             reflection: reflection(),
-        }
+        }))
     }
 
-    fn quota(&self, mut request: Request<Incoming>) -> Answer {
-        let left = match self.door.admit(request.headers()) {
+    fn quota(&self, call: Option<Call>, mut request: Request<Incoming>) -> Answer<S> {
+        let left = match self.0.door.admit(request.headers()) {
             Ok(None) => None,
             Ok(Some((deadline, left))) => {
                 request.extensions_mut().insert(deadline);
                 Some(left)
             }
-            Err(status) => return Answer::Refused(Some(status.into_http())),
+            Err(status) => return Answer::Refused(Head::of(&status)),
         };
-        let call = self.quota.clone().call(request);
+        let call = match call.filter(|_| self.0.direct.is_some()) {
+            Some(call) => Unary::Reading(call, request, Bytes::new()),
+            None => Unary::Generated(self.0.generated(request)),
+        };
         let guarded = Guarded {
             call,
-            door: Arc::clone(&self.door),
+            services: Arc::clone(&self.0),
         };
         match left {
             None => Answer::Guarded(guarded),
@@ -75,20 +95,58 @@ impl<S: QuotaService> Router<S> {
     }
 }
 
-impl<S: QuotaService> hyper::service::Service<Request<Incoming>> for Router<S> {
-    type Response = Response<Body>;
-    type Error = Infallible;
-    type Future = Answer;
+impl<S> Services<S> {
+    /// Has a message answered.
+    pub(super) fn direct(
+        &self,
+        call: Call,
+        message: &[u8],
+        deadline: Option<&Deadline>,
+    ) -> direct::Answer {
+        match &self.direct {
+            Some(direct) => direct.answer(call, message, deadline),
+            None => direct::Answer::Unreadable,
+        }
+    }
 
-    fn call(&self, request: Request<Incoming>) -> Answer {
+    /// Whether an answer may leave: at once, or after this.
+    pub(super) fn passes(&self, receipt: Receipt) -> Result<Option<Wait>, Unsafe> {
+        let is_safe = self.waiting.gate().lets_pass(receipt)?;
+        Ok((!is_safe).then(|| self.waiting.until_safe(receipt)))
+    }
+
+    /// The door.
+    pub(super) fn door(&self) -> &Door {
+        &self.door
+    }
+}
+
+impl<S: QuotaService> Services<S> {
+    /// Hands a request to the generated service.
+    pub(super) fn generated<B>(&self, request: Request<B>) -> Generated
+    where
+        B: Body + Send + 'static,
+        B::Error: Into<Box<dyn Error + Send + Sync>> + Send,
+    {
+        self.quota.clone().call(request)
+    }
+}
+
+impl<S: QuotaService> hyper::service::Service<Request<Incoming>> for Router<S> {
+    type Response = Response<Outgoing>;
+    type Error = Infallible;
+    type Future = Answer<S>;
+
+    fn call(&self, request: Request<Incoming>) -> Answer<S> {
+        const QUOTA: &str = "/quotad.v1.QuotaService/";
         let path = request.uri().path();
-        if path.starts_with("/quotad.v1.QuotaService/") {
-            return self.quota(request);
+        if let Some(name) = path.strip_prefix(QUOTA) {
+            return self.quota(Call::named(name), request);
         }
         if path.starts_with("/grpc.health.v1.Health/") {
-            return Answer::Called(self.health.clone().call(request));
+            return Answer::Called(self.0.health.clone().call(request));
         }
-        match &self.reflection {
+        match &self.0.reflection {
             Some(reflection) if path.starts_with("/grpc.reflection.") => {
                 Answer::Called(Box::pin(reflection.clone().oneshot(request)))
             }
@@ -96,55 +154,55 @@ impl<S: QuotaService> hyper::service::Service<Request<Incoming>> for Router<S> {
                 let status = Status::unimplemented(
                     "no such service here; quotad.v1.QuotaService, grpc.health.v1.Health and reflection are",
                 );
-                Answer::Refused(Some(status.into_http()))
+                Answer::Refused(Head::of(&status))
             }
         }
     }
 }
 
 /// The answer to one request, on its way.
-pub(super) enum Answer {
+pub(super) enum Answer<S> {
     /// Refused at the door.
-    Refused(Option<Response<Body>>),
+    Refused(Head),
     /// In the hands of health or reflection.
-    Called(Call),
+    Called(Generated),
     /// In the hands of the quota service.
-    Guarded(Guarded),
+    Guarded(Guarded<S>),
     /// The same, for a caller who waits only so long.
-    Timed(Timed<Guarded>),
+    Timed(Timed<Guarded<S>>),
 }
 
-impl Future for Answer {
-    type Output = Result<Response<Body>, Infallible>;
+impl<S: QuotaService> Future for Answer<S> {
+    type Output = Result<Response<Outgoing>, Infallible>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        match self.get_mut() {
-            Self::Refused(response) => Poll::Ready(Ok(response.take().unwrap_or_default())),
-            Self::Called(call) => call.as_mut().poll(context),
-            Self::Guarded(call) => Pin::new(call).poll(context),
-            Self::Timed(call) => Pin::new(call)
-                .poll(context)
-                .map(|answer| answer.unwrap_or_else(|late| Ok(late.into_http()))),
-        }
+        let response = match self.get_mut() {
+            Self::Refused(head) => unary::refused(std::mem::take(head)),
+            Self::Called(call) => ready!(call.as_mut().poll(context))?.map(Outgoing::Generated),
+            Self::Guarded(call) => ready!(Pin::new(call).poll(context)),
+            Self::Timed(call) => ready!(Pin::new(call).poll(context))
+                .unwrap_or_else(|late| unary::refused(Head::of(&late))),
+        };
+        Poll::Ready(Ok(response))
     }
 }
 
 /// A call whose panic ends only itself, also while it decodes and encodes.
-pub(super) struct Guarded {
-    call: Call,
-    door: Arc<Door>,
+pub(super) struct Guarded<S> {
+    call: Unary,
+    services: Arc<Services<S>>,
 }
 
-impl Future for Guarded {
-    type Output = Result<Response<Body>, Infallible>;
+impl<S: QuotaService> Future for Guarded<S> {
+    type Output = Response<Outgoing>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let call = &mut self.call;
-        let polled = catch_unwind(AssertUnwindSafe(|| call.as_mut().poll(context)));
+        let Self { call, services } = &mut *self;
+        let polled = catch_unwind(AssertUnwindSafe(|| call.poll(services, context)));
         polled.unwrap_or_else(|_| {
-            self.door.vitals().count_panic();
+            services.door.vitals().count_panic();
             tracing::error!("a call ended in a panic");
-            Poll::Ready(Ok(status::status(&Refusal::Broken).into_http()))
+            Poll::Ready(unary::refused(Head::of(&status::status(&Refusal::Broken))))
         })
     }
 }
