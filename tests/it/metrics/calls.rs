@@ -26,7 +26,7 @@ fn lines(watched: &Watched) -> Vec<Value> {
         .collect()
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn each_call_has_a_line_with_the_name_that_its_caller_gave_it() {
     let watched = Watched::start(PLAN, &["--log", "info,quotad::calls=debug"]);
     let mut client = watched.client().await;
@@ -78,7 +78,7 @@ async fn each_call_has_a_line_with_the_name_that_its_caller_gave_it() {
     assert!(!log.contains("\"level\":\"ERROR\""), "{log}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn nobody_looks_at_a_name_while_calls_are_not_logged() {
     let watched = Watched::start(PLAN, &[]);
     let mut client = watched.client().await;

@@ -9,7 +9,6 @@ pub type Labels = BTreeMap<String, String>;
 #[derive(Debug, Default)]
 pub struct Family {
     pub kind: String,
-    pub help: String,
     pub unit: Option<String>,
     /// By the sample's full name and its labels.
     pub samples: BTreeMap<(String, Labels), f64>,
@@ -55,12 +54,19 @@ impl Page {
             .next()
     }
 
-    /// Names, types and labels, without their values: what two formats of one page have in common.
-    pub fn shape(&self) -> BTreeMap<&str, (&str, BTreeSet<(&str, &Labels)>)> {
+    /// Names, types and labels, without their values: what two formats of one page have in common. Bounds of buckets are
+    /// numbers that each format spells in its own way.
+    pub fn shape(&self) -> BTreeMap<&str, (&str, BTreeSet<(&str, Labels)>)> {
         let families = self.families.iter();
         families
             .map(|(name, it)| {
-                let samples = it.samples.keys().map(|(name, labels)| (&**name, labels));
+                let samples = it.samples.keys().map(|(name, labels)| {
+                    let mut labels = labels.clone();
+                    if let Some(bound) = labels.get_mut("le").filter(|it| *it != "+Inf") {
+                        *bound = bound.parse::<f64>().unwrap().to_string();
+                    }
+                    (&**name, labels)
+                });
                 (&**name, (&*it.kind, samples.collect()))
             })
             .collect()
@@ -106,11 +112,8 @@ impl Reader {
                 assert!(is_name(name, true), "{name}");
                 assert!(!rest.is_empty(), "{name} says nothing");
                 self.name = name.to_owned();
-                let family = Family {
-                    help: rest.to_owned(),
-                    ..Family::default()
-                };
-                let before = self.page.families.insert(name.to_owned(), family);
+                let families = &mut self.page.families;
+                let before = families.insert(name.to_owned(), Family::default());
                 assert!(before.is_none(), "{name} stands there twice");
             }
             "TYPE" => {

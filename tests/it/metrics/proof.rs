@@ -21,13 +21,13 @@ use crate::world::Chance;
 
 const USERS: u64 = 3_000;
 
-fn plan(allocation: u64) -> quotad::domain::plan::Plan {
+fn plan(extra: u64) -> quotad::domain::plan::Plan {
     let text = format!(
         "organizations:
   acme:
-    grants: [{{kind: contract, credits: 50000}}]
-    overage: {{mode: soft, extra: 500}}
-    environments: {{prod: {{allocation: {allocation}, overage: {{mode: grace, margin_percent: 20}}}}}}
+    grants: [{{kind: contract, credits: 90000000}}]
+    overage: {{mode: soft, extra: {extra}}}
+    environments: {{prod: {{allocation: 3000000, overage: {{mode: grace, margin_percent: 20}}}}}}
     users: {{u1: {{limit: 90}}, u2: {{limit: 70, type: soft}}, u3: {{limit: 10}}}}
 "
     );
@@ -41,7 +41,7 @@ fn engine() -> Engine {
         Arc::new(SystemClock::new()),
         Arc::new(Forgetful),
     );
-    engine.apply_plan(plan(3_000)).unwrap();
+    engine.apply_plan(plan(500)).unwrap();
     engine
 }
 
@@ -119,7 +119,7 @@ fn the_audit_finds_nothing_while_the_books_change() {
                     return;
                 }
                 std::thread::sleep(Duration::from_millis(23));
-                engine.apply_plan(plan(3_000 + turn % 2 * 500)).unwrap();
+                engine.apply_plan(plan(500 + turn % 2)).unwrap();
                 if let Some(mut copy) = engine.copy().unwrap() {
                     while copy.step(64, &mut |_| {}) {}
                 }

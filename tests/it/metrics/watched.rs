@@ -20,7 +20,7 @@ const PLANS: [&str; 5] = [
     "grants: [{kind: contract, credits: 1000}], overage: {mode: soft, extra: 50}, users: {u1: {limit: 100}, u2: {limit: 50, type: soft}}",
     "grants: [{kind: contract, credits: 1000}], allow_unallocated: false, environments: {e1: {allocation: 300, overage: {mode: grace, \
      margin_percent: 10}}, e2: {}}, users: {u1: {limit: 100}}",
-    "grants: [], trial: {credits: 200, days: 30, renewals: 2}, users: {u1: {limit: 100}}",
+    "grants: [], environments: {e1: {}}",
     "grants: [{kind: contract, credits: 1000, valid_until: 2026-01-01}], environments: {e1: {allocation: 300}}, users: {u1: {limit: 100}}",
 ];
 
