@@ -1,5 +1,6 @@
 //! What requests feel of a scrape each second: p99 with and without it, in pairs, against the program itself, with 100,000
-//! users, half of them with a limit, and as many of them on the page as may be. Everything of the server runs on core 0, also the page.
+//! users, half of them with a limit, and as many of them on the page as may be. Everything of the server runs on core 0, also
+//! what writes the page.
 //!
 //! `QUOTAD_BENCH_PERCENT=2` makes plan and phases smaller, for a run that only shows that it runs.
 #![allow(

@@ -289,8 +289,10 @@ async fn a_webhook_that_hangs_is_seen_and_no_probe_cares() {
     let mut client = watched.client().await;
     client.charge(charge("ana", 900)).await.unwrap();
     let _called = webhook.accept().unwrap();
-    let page = watched.until(|page| page.value("quotad_notifications_waiting", "sink=hook") == 1.0);
-    assert_eq!(page.value("quotad_notices_waiting", ""), 0.0);
+    let page = watched.until(|page| {
+        page.value("quotad_notifications_waiting", "sink=hook") == 1.0
+            && page.value("quotad_notices_waiting", "") == 0.0
+    });
     assert_eq!(
         page.value("quotad_notifications_total", "sink=hook,outcome=delivered"),
         0.0
