@@ -4,11 +4,13 @@
 
 pub mod access;
 pub mod admin;
+mod call_log;
 pub mod codec;
 pub mod convert;
 pub mod direct;
 mod door;
 pub mod health;
+pub mod meter;
 mod operate;
 pub mod quota;
 pub mod sentence;

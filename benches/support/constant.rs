@@ -3,7 +3,7 @@
 use quotad::engine::recorder::Receipt;
 use quotad::rpc::convert::view::{Commit, Reserve};
 use quotad::rpc::convert::{Read, Unreadable};
-use quotad::rpc::direct::{Answer, Call, Deadline, Direct, framed};
+use quotad::rpc::direct::{Answer, Call, Deadline, Direct, Message, framed};
 use quotad::rpc::pb;
 use quotad::rpc::pb::quota_service_server::QuotaService;
 use tonic::{Request, Response, Status, Streaming};
@@ -90,7 +90,11 @@ impl Direct for Constant {
             _ => Err(Unreadable),
         };
         answer.map_or(Answer::Unreadable, |message| {
-            Answer::Message(message, Receipt::default())
+            Answer::Message(Message {
+                bytes: message,
+                receipt: Receipt::default(),
+                began_ns: None,
+            })
         })
     }
 }

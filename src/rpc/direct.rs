@@ -5,8 +5,6 @@
 //! (a message in several frames or of several parts, compressed, too large, bytes that are no message) goes to the generated
 //! service together with what was read already, so that one place words those errors.
 
-use prost::Message;
-
 use crate::engine::recorder::Receipt;
 use crate::rpc::REQUEST_BYTES_MAX;
 pub use crate::rpc::door::Deadline;
@@ -50,10 +48,20 @@ impl Call {
     }
 }
 
+/// An answer on its way.
+pub struct Message {
+    /// Framed.
+    pub bytes: Vec<u8>,
+    /// How far the record must be safe before it leaves.
+    pub receipt: Receipt,
+    /// When its call began, in steady time, if it is measured.
+    pub began_ns: Option<i64>,
+}
+
 /// What becomes of a message.
 pub enum Answer {
-    /// Framed; it leaves once the receipt is safe.
-    Message(Vec<u8>, Receipt),
+    /// It leaves once its receipt is safe.
+    Message(Message),
     /// The head of an answer without a message.
     Refused(Head),
     /// It is no message of this call; nothing has happened.
@@ -64,6 +72,12 @@ pub enum Answer {
 pub trait Direct: Send + Sync {
     /// Answers one message of a call, if there is still time.
     fn answer(&self, call: Call, message: &[u8], deadline: Option<&Deadline>) -> Answer;
+
+    /// The answer of a call that is measured has left.
+    fn left(&self, _call: Call, _began_ns: i64) {}
+
+    /// An answer never leaves: what it tells cannot be made safe.
+    fn lost(&self) {}
 }
 
 /// The one plain message that bytes are, without its prefix; `None` if they are anything else.
@@ -75,7 +89,7 @@ pub(super) fn only_message(bytes: &[u8]) -> Option<&[u8]> {
 }
 
 /// A message behind its prefix.
-pub fn framed(message: &impl Message) -> Vec<u8> {
+pub fn framed(message: &impl prost::Message) -> Vec<u8> {
     framed_by(|bytes| message.encode_raw(bytes))
 }
 
@@ -95,6 +109,8 @@ pub(super) fn framed_by(write: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used)]
 mod tests {
+    use prost::Message as _;
+
     use super::*;
 
     #[test]

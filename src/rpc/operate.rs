@@ -9,6 +9,8 @@ use crate::engine::answer::{
 use crate::engine::order::Of;
 use crate::engine::recorder::Receipt;
 use crate::rpc::convert::view::{self, Kind};
+use crate::rpc::meter::Meter;
+use crate::rpc::status::failure::Failure;
 use crate::rpc::status::{Refusal, failure};
 use crate::rpc::{convert, pb};
 use crate::world::clock::Clock;
@@ -140,6 +142,7 @@ pub(in crate::rpc) enum Done {
 pub(super) fn batch<'a>(
     engine: &Engine,
     vitals: &Vitals,
+    meter: &Meter,
     operations: impl Iterator<Item = view::Operation<'a>>,
     mut tell: impl FnMut(Done),
 ) -> Receipt {
@@ -152,6 +155,9 @@ pub(super) fn batch<'a>(
             }
             Err(Refusal::Denied(denial)) => tell(Done::Denied(denial)),
             Err(refusal) => {
+                if let Some(failure) = Failure::of(&refusal) {
+                    meter.failed(failure);
+                }
                 let path = || format!("operations[{index}]{}", kind(operation));
                 tell(Done::Failed(failure(&refusal, path)));
             }
@@ -164,11 +170,12 @@ pub(super) fn batch<'a>(
 pub(super) fn batch_of(
     engine: &Engine,
     vitals: &Vitals,
+    meter: &Meter,
     operations: &[pb::Operation],
 ) -> Answered<Vec<pb::Outcome>> {
     let mut outcomes = Vec::with_capacity(operations.len());
     let views = operations.iter().map(view::Operation::from);
-    let receipt = batch(engine, vitals, views, |done| {
+    let receipt = batch(engine, vitals, meter, views, |done| {
         outcomes.push(convert::answered_outcome(&done));
     });
     Answered::after(receipt, outcomes)

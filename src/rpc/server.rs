@@ -12,7 +12,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -21,6 +21,7 @@ pub use listen::StartError;
 
 use crate::rpc::direct::Direct;
 use crate::rpc::door::Door;
+use crate::rpc::meter::Meter;
 use crate::rpc::pb::quota_service_server::QuotaService;
 use crate::rpc::quota::{Parts, Quota};
 use crate::storage::gate::{Gate, Waiting};
@@ -80,6 +81,7 @@ pub struct DataPlane {
     closing: watch::Sender<Closing>,
     acceptor: Acceptor,
     workers: Vec<Worker>,
+    meters: Vec<Arc<Meter>>,
     address: Option<SocketAddr>,
 }
 
@@ -89,12 +91,16 @@ impl DataPlane {
     pub fn start(settings: &Settings, parts: Parts) -> Result<Self, StartError> {
         let (vitals, clock) = (Arc::clone(&parts.vitals), Arc::clone(&parts.clock));
         let gate = Arc::clone(&parts.gate);
+        let mut meters = Vec::new();
         let service = |waiting: &Arc<Waiting>| {
             let quota = Quota::new(parts.clone(), Arc::clone(waiting));
+            meters.push(quota.meter());
             let direct: Box<dyn Direct> = Box::new(quota.clone());
             (quota, Some(direct))
         };
-        Self::start_each(settings, service, &gate, vitals, clock)
+        let mut plane = Self::start_each(settings, service, &gate, vitals, clock)?;
+        plane.meters = meters;
+        Ok(plane)
     }
 
     /// The same with another implementation of the service, such as one that answers a constant, for comparisons. Each
@@ -126,7 +132,7 @@ impl DataPlane {
 
     fn start_each<S: QuotaService>(
         settings: &Settings,
-        service: impl Fn(&Arc<Waiting>) -> (S, Option<Box<dyn Direct>>),
+        mut service: impl FnMut(&Arc<Waiting>) -> (S, Option<Box<dyn Direct>>),
         gate: &Arc<Gate>,
         vitals: Arc<Vitals>,
         clock: Arc<dyn Clock>,
@@ -150,6 +156,7 @@ impl DataPlane {
             closing,
             acceptor,
             workers,
+            meters: Vec::new(),
             address,
         })
     }
@@ -157,6 +164,17 @@ impl DataPlane {
     /// The TCP address it listens on, with the port that was taken.
     pub fn address(&self) -> Option<SocketAddr> {
         self.address
+    }
+
+    /// What each thread counts of its calls; nothing where the service is not ours.
+    pub fn meters(&self) -> Vec<Arc<Meter>> {
+        self.meters.clone()
+    }
+
+    /// The open connections of each thread, to be read while it runs.
+    pub fn connection_counters(&self) -> Vec<Arc<AtomicUsize>> {
+        let counter = |worker: &Worker| Arc::clone(&worker.connections);
+        self.workers.iter().map(counter).collect()
     }
 
     /// Open connections of each thread.

@@ -1,6 +1,7 @@
 //! Denials and errors as gRPC statuses, and as the same data in a batch. The only file that knows gRPC codes.
 
 mod denied;
+pub mod failure;
 mod plan;
 
 use std::collections::HashMap;

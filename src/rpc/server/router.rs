@@ -18,6 +18,7 @@ use tower::{Service, ServiceExt};
 use super::body::Outgoing;
 use super::unary::{self, Unary};
 use crate::engine::recorder::Receipt;
+use crate::rpc::call_log;
 use crate::rpc::direct::{self, Call, Direct};
 use crate::rpc::door::{Deadline, Door, Timed};
 use crate::rpc::health::{self, HealthService};
@@ -80,7 +81,8 @@ impl<S: QuotaService> Router<S> {
             }
             Err(status) => return Answer::Refused(Head::of(&status)),
         };
-        let call = match call.filter(|_| self.0.direct.is_some()) {
+        // Calls that are logged are seen whole by the generated service.
+        let call = match call.filter(|_| self.0.direct.is_some() && !call_log::is_on()) {
             Some(call) => Unary::Reading(call, request, Bytes::new()),
             None => Unary::Generated(self.0.generated(request)),
         };
@@ -106,6 +108,20 @@ impl<S> Services<S> {
         match &self.direct {
             Some(direct) => direct.answer(call, message, deadline),
             None => direct::Answer::Unreadable,
+        }
+    }
+
+    /// The answer of a call that is measured leaves.
+    pub(super) fn left(&self, call: Call, began_ns: i64) {
+        if let Some(direct) = &self.direct {
+            direct.left(call, began_ns);
+        }
+    }
+
+    /// An answer never leaves.
+    pub(super) fn lost(&self) {
+        if let Some(direct) = &self.direct {
+            direct.lost();
         }
     }
 

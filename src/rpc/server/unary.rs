@@ -11,7 +11,7 @@ use hyper::body::{Body, Bytes, Incoming};
 
 use super::body::{Outgoing, Reread};
 use super::router::{Generated, Services};
-use crate::rpc::direct::{Answer, Call, only_message};
+use crate::rpc::direct::{Answer, Call, Message, only_message};
 use crate::rpc::door::Deadline;
 use crate::rpc::pb::quota_service_server::QuotaService;
 use crate::rpc::status::{self, Head};
@@ -23,7 +23,7 @@ pub(super) enum Unary {
     /// Its message is on the way; of the body, this much was read.
     Reading(Call, Request<Incoming>, Bytes),
     /// Answered; what it tells is not safe yet.
-    Leaving(Wait, Vec<u8>),
+    Leaving(Wait, Call, Message),
     /// Handed over.
     Generated(Generated),
     /// Answered, and gone.
@@ -48,15 +48,15 @@ impl Unary {
                                 services.direct(call, it, deadline)
                             });
                             match answer {
-                                Answer::Message(message, receipt) => {
-                                    match services.passes(receipt) {
-                                        Ok(None) => return Poll::Ready(self.leave_with(message)),
-                                        Ok(Some(wait)) => *self = Self::Leaving(wait, message),
-                                        Err(Unsafe) => {
-                                            return Poll::Ready(self.never_safe(services));
-                                        }
+                                Answer::Message(message) => match services.passes(message.receipt) {
+                                    Ok(None) => {
+                                        return Poll::Ready(self.leave(services, call, message));
                                     }
-                                }
+                                    Ok(Some(wait)) => *self = Self::Leaving(wait, call, message),
+                                    Err(Unsafe) => {
+                                        return Poll::Ready(self.never_safe(services));
+                                    }
+                                },
                                 Answer::Refused(head) => {
                                     *self = Self::Gone;
                                     return Poll::Ready(refused(head));
@@ -71,13 +71,15 @@ impl Unary {
                         }
                     }
                 }
-                Self::Leaving(wait, message) => match ready!(Pin::new(wait).poll(context)) {
-                    Ok(()) => {
-                        let message = std::mem::take(message);
-                        return Poll::Ready(self.leave_with(message));
-                    }
-                    Err(Unsafe) => return Poll::Ready(self.never_safe(services)),
-                },
+                Self::Leaving(wait, ..) => {
+                    let passes = ready!(Pin::new(wait).poll(context));
+                    return Poll::Ready(match (passes, std::mem::replace(self, Self::Gone)) {
+                        (Ok(()), Self::Leaving(_, call, message)) => {
+                            self.leave(services, call, message)
+                        }
+                        _ => self.never_safe(services),
+                    });
+                }
                 Self::Generated(call) => {
                     return call.as_mut().poll(context).map(|answer| {
                         answer
@@ -91,9 +93,17 @@ impl Unary {
         }
     }
 
-    fn leave_with(&mut self, message: Vec<u8>) -> Response<Outgoing> {
+    fn leave<S>(
+        &mut self,
+        services: &Services<S>,
+        call: Call,
+        message: Message,
+    ) -> Response<Outgoing> {
         *self = Self::Gone;
-        let mut response = Response::new(Outgoing::Message(message.into()));
+        if let Some(began_ns) = message.began_ns {
+            services.left(call, began_ns);
+        }
+        let mut response = Response::new(Outgoing::Message(message.bytes.into()));
         response
             .headers_mut()
             .insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
@@ -103,6 +113,7 @@ impl Unary {
     fn never_safe<S>(&mut self, services: &Services<S>) -> Response<Outgoing> {
         *self = Self::Gone;
         services.door().vitals().enter(Phase::Failed);
+        services.lost();
         refused(Head::of(&status::not_safe()))
     }
 
