@@ -1,5 +1,6 @@
 """What passed, what failed, what was not run and why."""
 
+import os
 import pathlib
 import subprocess
 
@@ -42,6 +43,9 @@ class Report:
 
     def close(self):
         print(f"\n{self.passed} passed, {self.failed} failed, {self.skipped} skipped")
+        if os.environ.get("QUOTAD_CI_RESULTS"):
+            with open(os.environ["QUOTAD_CI_RESULTS"], "a", encoding="utf-8") as results:
+                results.write(f"{self.passed} {self.failed} {self.skipped}\n")
         return 1 if self.failed else 0
 
 
