@@ -141,7 +141,8 @@ def check_particulars(report, charts, rendered):
     report.section("what is seen in what was rendered")
     # Amounts survive YAML's numbers.
     data = next(document["data"] for document in rendered["quotad/values-plan-mapping"] if document["kind"] == "ConfigMap")
-    report.check("amounts are not rounded", [f"no {number}" for number in ("25000000", "2000000", "9000000000000000") if f" {number}\n" not in data["plan.yaml"]])
+    rounded = [number for number in ("25000000", "2000000", "9000000000000000") if f" {number}\n" not in data["plan.yaml"]]
+    report.check("amounts are not rounded", [f"no {number}" for number in rounded])
 
     def annotations(*arguments):
         _, text = charts.render("quotad", "-f", charts.plan, *arguments)
@@ -152,13 +153,21 @@ def check_particulars(report, charts, rendered):
     report.check("changed settings replace the pod", ["the checksum stayed"] if annotations("--set", "quotad.settings.threads=3") == before else [])
     rule = next(document for document in rendered["quotad/values-monitoring"] if document["kind"] == "PrometheusRule")
     given = [rule for group in rule["spec"]["groups"] for rule in group["rules"]]
-    problems = [f"{rule['alert']}: {rule['annotations']['runbook_url']}, {rule['labels']}" for rule in given if rule["annotations"]["runbook_url"] != f"https://example.org/quotad/runbooks/{rule['alert']}.md" or rule["labels"].get("team") != "platform"]
+    problems = [
+        f"{rule['alert']}: {rule['annotations']['runbook_url']}, {rule['labels']}"
+        for rule in given
+        if rule["annotations"]["runbook_url"] != f"https://example.org/quotad/runbooks/{rule['alert']}.md"
+        or rule["labels"].get("team") != "platform"
+    ]
     problems += ["the alert that was left out is there"] if "QuotadOrganizationExhausted" in [rule["alert"] for rule in given] else []
     problems += [f"{len(given)} alerts"] if len(given) != len(monitoring.alerts()) - 1 else []
     report.check("alerts carry the runbooks' place and the labels", problems)
-    dashboard = next(document["data"]["quotad.json"] for document in rendered["quotad/values-monitoring"] if document["kind"] == "ConfigMap" and "quotad.json" in document["data"])
+    maps = [document["data"] for document in rendered["quotad/values-monitoring"] if document["kind"] == "ConfigMap"]
+    dashboard = next(data["quotad.json"] for data in maps if "quotad.json" in data)
     report.check("the dashboard arrives as it is", [] if json.loads(dashboard) == json.loads(monitoring.DASHBOARD.read_text()) else ["it differs"])
-    code, output = run(TOOLS["HELM"], "install", "shop", charts.folder / "quotad", "--dry-run=client", "--kube-version", OLDEST, "-f", charts.plan, env=os.environ | {"KUBECONFIG": "/nonexistent"})
+    nowhere = os.environ | {"KUBECONFIG": "/nonexistent"}
+    install = ("install", "shop", charts.folder / "quotad", "--dry-run=client", "-f", charts.plan)
+    code, output = run(TOOLS["HELM"], *install, env=nowhere)
     notes = output.partition("NOTES:")[2]
     report.check("NOTES say how to call it", [] if not code and "shop-quotad.default.svc:7450" in notes else [output[-500:]])
 
@@ -199,7 +208,8 @@ def check_monitoring(report, rendered, folder):
     if monitoring.METRICS.exists():
         report.check("every metric and label in alerts, dashboard and runbooks is documented", monitoring.unknown_anywhere())
         report.check("every documented metric is on the dashboard", monitoring.not_on_the_dashboard())
-        report.objects("an unknown metric", list(monitoring.unknown_metrics("x", 'quotad_limit_credits{user="a"} + quotad_nothing', monitoring.documented())), "no metric quotad_nothing", "no label user")
+        wrong = monitoring.unknown_metrics("x", 'quotad_limit_credits{user="a"} + quotad_nothing', monitoring.documented())
+        report.objects("an unknown metric", list(wrong), "no metric quotad_nothing", "no label user")
     else:
         report.skip("every metric exists", "there is no docs/metrics.md")
     if not TOOLS["PROMTOOL"]:
@@ -231,7 +241,9 @@ def check_manifest(report, rendered):
     problems += [*pods.security(found), *pods.wiring(found), *pods.accepted(found, True), *pods.configuration(found)]
     report.check("examples/kubernetes: valid, secure, wired, accepted by the binary", problems)
     chart, plain = pods.quotad_container(rendered["example-app/values-defaults"]), pods.quotad_container(found)
-    report.check("examples/kubernetes: the container is the chart's", [f"{key}: {plain.get(key)}, and the chart says {chart.get(key)}" for key in sorted(chart.keys() | plain.keys()) if chart.get(key) != plain.get(key)])
+    differ = [key for key in sorted(chart.keys() | plain.keys()) if chart.get(key) != plain.get(key)]
+    problems = [f"{key}: {plain.get(key)}, and the chart says {chart.get(key)}" for key in differ]
+    report.check("examples/kubernetes: the container is the chart's", problems)
 
 
 def check_files_with_binary(report, rendered, folder):

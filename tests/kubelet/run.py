@@ -7,12 +7,15 @@ that is reported as not run, and the rest is run without.
 
 import os
 import pathlib
+import re
 import shutil
 import socket
+import subprocess
 import sys
 import tempfile
 import threading
 import time
+import urllib.request
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -21,8 +24,9 @@ sys.path[:0] = [str(ROOT / "tests" / "helm"), str(ROOT / "examples" / "python")]
 import namespaces as ns  # noqa: E402
 from report import Report, documents, run  # noqa: E402
 
-HELM, QUOTAD = os.environ.get("HELM", ""), os.environ.get("QUOTAD", "")
+HELM, QUOTAD, PROMTOOL = (os.environ.get(name, "") for name in ("HELM", "QUOTAD", "PROMTOOL"))
 AUTHORITIES = pathlib.Path("/etc/ssl/certs/ca-certificates.crt")
+NO_AUTHORITIES = f"its webhook needs the certificates of authorities, and there is no {AUTHORITIES} here to put into the image"
 POD_ADDRESS = "10.77.7.7"
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 ADMIN = "0123456789abcdef0123456789abcdef"
@@ -33,7 +37,10 @@ GIVEN = {
     "quota-hooks": {"webhook.key": SECRET, "mail.password": "word"},
     "second-hook": {"secret": SECRET},
     "quota-ops": {"token": ADMIN},
-    "quota-plan": {"plan.yaml": "organizations: {default: {grants: [{kind: contract, credits: 1000}]}}\n", "quotad.yaml": "threads: 1\nbounds: {cells: 10000, holds: 10000, settled: 10000, usage_rows: 10000, labels: 1000}\n"},
+    "quota-plan": {
+        "plan.yaml": "organizations: {default: {grants: [{kind: contract, credits: 1000}]}}\n",
+        "quotad.yaml": "threads: 1\nbounds: {cells: 10000, holds: 10000, settled: 10000, usage_rows: 10000, labels: 1000}\n",
+    },
 }
 
 
@@ -120,7 +127,7 @@ class Tests:
 
             pod = self.pod(chart, values.stem.removeprefix("values-"), address="::1" if is_ipv6 else None)
             if self.isolated and "webhook:" in str(pod.contents) and not AUTHORITIES.exists():
-                self.report.skip(name, f"a webhook needs the certificates of authorities, and there is no {AUTHORITIES} here to put into the image")
+                self.report.skip(name, NO_AUTHORITIES)
                 continue
 
             def body(pod, _, name=name):
@@ -142,7 +149,8 @@ class Tests:
             with socket.socket() as caller:
                 caller.settimeout(2)
                 answered = caller.connect_ex((POD_ADDRESS, port)) == 0
-            self.report.check(f"the pod's address {'answers' if is_open else 'does not answer'} on the port of {name}", [] if answered == is_open else [f"it {'does' if answered else 'does not'}"])
+            says = "answers" if is_open else "does not answer"
+            self.report.check(f"the pod's address {says} on the port of {name}", [] if answered == is_open else [f"answered: {answered}"])
 
     def plan_swaps(self, pod, quota):
         """A changed ConfigMap reaches the running process; a wrong one does not."""
@@ -173,40 +181,75 @@ class Tests:
         config.publish({"plan.yaml": plan(1_000_000), "quotad.yaml": settings})
         self.report.check("and its correction applies", until(lambda: quota.charge(user="ana", credits=5000), Denied))
 
-    def kills(self, pod):
-        """SIGTERM, then SIGKILL soon after, while an application charges: what was acknowledged is there afterwards."""
+    def metrics(self, pod):
+        """What alerts and dashboard ask for is on the page that Prometheus reads, of a pod under load; and the page is Prometheus'."""
+        import json
+
+        import monitoring
+
+        address = f"http://{pod.address}:{pod.container['livenessProbe']['grpc']['port']}/metrics"
+        wanted = set()
+        for rule in monitoring.alerts():
+            wanted |= set(re.findall(r"\bquotad_\w+", rule["expr"]))
+        for _, expression in monitoring.expressions_of_dashboard(json.loads(monitoring.DASHBOARD.read_text())):
+            wanted |= set(re.findall(r"\bquotad_\w+", expression))
+        missing, page, end = wanted, "", time.monotonic() + 15
+        # The audit compares its first organization after a second.
+        while missing and time.monotonic() < end:
+            with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(address, timeout=5) as answer:
+                page = answer.read().decode()
+            missing = wanted - set(re.findall(r"^(quotad_\w+)", page, re.M))
+            time.sleep(0.2)
+        self.report.check(f"the {len(wanted)} metrics of alerts and dashboard are on the page", sorted(missing))
+        if not PROMTOOL:
+            self.report.skip("the page is as Prometheus wants it", "promtool is not here")
+            return
+        done = subprocess.run([PROMTOOL, "check", "metrics"], input=page, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+        self.report.check("the page is as Prometheus wants it", [done.stdout] if done.returncode else [])
+
+    def killed(self, pod, kill_after):
+        """SIGTERM, and SIGKILL so long after, while an application charges; then a new start on the same volume. What was seen, and what is wrong."""
         from quota import Denied, Unavailable
 
         before = used(self.application(pod))
-        acknowledged, unknown = before, 0
-        for turn, kill_after in enumerate((0, 0.001, 0.005, 0.02, 0.1, None)):
-            quota, done, tally = self.application(pod), threading.Event(), [0, 0]
+        quota, done, tally = self.application(pod), threading.Event(), {"acknowledged": 0, "unknown": 0}
 
-            def charges(quota=quota, done=done, tally=tally):
-                while not done.is_set():
-                    try:
-                        tally[0] += quota.charge(user="ana", credits=1).committed
-                    except (Unavailable, Denied):
-                        tally[1] += 1
-                        return
+        def charges():
+            while not done.is_set():
+                try:
+                    tally["acknowledged"] += quota.charge(user="ana", credits=1).committed
+                except (Unavailable, Denied):
+                    tally["unknown"] += 1
+                    return
 
-            caller = threading.Thread(target=charges)
-            caller.start()
-            time.sleep(0.3)
-            code = pod.terminate(kill_after)
-            done.set()
-            caller.join(15)
-            quota.close()
-            acknowledged, unknown = acknowledged + tally[0], unknown + tally[1]
-            pod.start()
-            asked = pod.started()
-            kept = used(self.application(pod))
+        caller = threading.Thread(target=charges)
+        caller.start()
+        time.sleep(0.3)
+        code = pod.terminate(kill_after)
+        done.set()
+        caller.join(15)
+        quota.close()
+        pod.start()
+        asked = pod.started()
+        kept = used(self.application(pod)) - before
+        problems = [] if tally["acknowledged"] <= kept <= sum(tally.values()) else [f"{tally}, and {kept} are in the books"]
+        problems += [f"exit code {code}"] if kill_after is None and code else []
+        problems += [] if tally["acknowledged"] else ["nothing was charged"]
+        return f"{tally['acknowledged']} charges acknowledged, all of them there (exit code {code}, started at probe {asked})", problems
+
+    def kills(self, pod):
+        for kill_after in (0, 0.001, 0.005, 0.02, 0.1, None):
             how = "SIGTERM alone" if kill_after is None else f"SIGTERM, {kill_after * 1000:g} ms, SIGKILL"
-            problems = [] if acknowledged <= kept <= acknowledged + unknown else [f"{acknowledged} were acknowledged, {unknown} are unknown, {kept} are in the books"]
-            problems += [f"exit code {code}"] if kill_after is None and code else []
-            problems += ["nothing was charged"] if not tally[0] else []
-            self.report.check(f"{how}: {tally[0]} charges acknowledged, all of them there (exit code {code}, started at probe {asked})", problems)
-            acknowledged, unknown = kept, 0
+            seen, problems = self.killed(pod, kill_after)
+            self.report.check(f"{how}: {seen}", problems)
+
+    def a_loss_is_seen(self):
+        """The checker itself: in the mode `memory` a SIGKILL loses what no snapshot has."""
+
+        def body(pod, _):
+            self.report.objects("a kill that loses charges", self.killed(pod, 0)[1], "are in the books")
+
+        self.run_pod("a loss is seen", self.pod("example-app", "memory"), body)
 
     def sidecar(self):
         self.report.section("the sidecar of example-app: reload, SIGTERM and SIGKILL")
@@ -215,6 +258,7 @@ class Tests:
             self.report.check(f"the startup probe passes, at the {asked}. time that it is asked", [])
             self.what_it_runs_as(pod)
             self.plan_swaps(pod, self.application(pod))
+            self.metrics(pod)
             self.kills(pod)
             code = pod.terminate()
             self.report.check("it ends within the grace period, with exit code 0", [] if code == 0 else [f"{code}: {pod.tail()}"])
@@ -290,7 +334,7 @@ class Tests:
             self.report.check("no secret stands in the log", mounted)
 
         if self.isolated and not AUTHORITIES.exists():
-            self.report.skip("tokens", f"there is no {AUTHORITIES} here to put into the image")
+            self.report.skip("tokens", NO_AUTHORITIES)
             return
         self.run_pod("tokens", self.pod("example-app", "tokens-and-hooks"), body)
 
@@ -345,6 +389,7 @@ def main():
         sys.path.insert(0, str(generated))
         tests = Tests(report, folder, isolated)
         tests.sidecar()
+        tests.a_loss_is_seen()
         tests.what_must_not_start()
         tests.shared_socket()
         tests.tokens()
