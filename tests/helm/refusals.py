@@ -13,6 +13,8 @@ REFUSALS = [
     ("deployment", "~,scale.enabled=true", "autoscaling: each pod that it adds"),
     ("deployment", "~,rollout=null", "strategy: a surge starts the new pod beside the old one"),
     ("deployment", "~,rollout.type=RollingUpdate", "strategy: a surge starts the new pod beside the old one"),
+    ("deployment", "~,kind=DaemonSet", "kind: a DaemonSet has a pod on each node, and each would give out the whole quota"),
+    ("deployment", "~,kind=,rollout=null", "the chart must know whether a rollout starts the new pod beside the old one"),
     # What would reset it.
     ("quotad", "~,quotad.persistence.kind=emptyDir", "an emptyDir is lost with its pod, and then everybody has the whole quota again"),
     ("example-app", "~,quotad.persistence.kind=emptyDir", "quotad.acceptResetOnReplace: true says that it is meant"),

@@ -2,6 +2,12 @@
 {{- define "quotad.check" -}}
 {{- $args := dict -}}{{- include "quotad.args" (list . $args) -}}
 {{- include "quotad.checkWorkload" $args -}}
+{{- include "quotad.checkValues" . -}}
+{{- end -}}
+
+{{/* The same without what runs the pod. */}}
+{{- define "quotad.checkValues" -}}
+{{- $args := dict -}}{{- include "quotad.args" (list . $args) -}}
 {{- include "quotad.checkConfiguration" $args -}}
 {{- include "quotad.checkSinks" $args -}}
 {{- include "quotad.checkListeners" $args -}}
@@ -56,6 +62,12 @@ says it where an application uses others.
 {{-     $rolling := or $strategy.rollingUpdate dict -}}
 {{-     $surge := toString (ternary $rolling.maxSurge "25%" (hasKey $rolling "maxSurge")) -}}
 {{-     $surges = and (ne (default "RollingUpdate" $strategy.type) "Recreate") (not (has $surge (list "0" "0%"))) -}}
+{{-   end -}}
+{{-   if and (eq $persistence.kind "existingClaim") (not $kind) (not $strategy) -}}
+{{-     fail `quotad.persistence.kind: with existingClaim the chart must know whether a rollout starts the new pod beside the old one; include quotad.container with (dict "root" . "workload" (dict "kind" "StatefulSet")), or whatever runs the pod` -}}
+{{-   end -}}
+{{-   if eq $kind "DaemonSet" -}}
+{{-     fail (printf "kind: a DaemonSet has a pod on each node, and each would give out the whole quota; use a StatefulSet (%s)" $so) -}}
 {{-   end -}}
 {{-   if $surges -}}
 {{-     fail (printf "strategy: a surge starts the new pod beside the old one, which still has the books; use the strategy Recreate, or a maxSurge of 0 (%s)" $so) -}}

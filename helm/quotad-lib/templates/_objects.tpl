@@ -1,6 +1,6 @@
 {{/* Everything that stands beside the pod: configuration, and what monitoring wants. */}}
 {{- define "quotad.objects" -}}
-{{- include "quotad.check" . -}}
+{{- include "quotad.checkValues" . -}}
 {{- $args := dict -}}{{- include "quotad.args" (list . $args) -}}
 {{- if not $args.q.existingConfigMap }}
 ---
