@@ -36,8 +36,8 @@ go_tool() {
 }
 
 # promtool, from Debian's package, without installing the server that is in it.
-promtool() {
-  if command -v promtool; then return; fi
+find_promtool() {
+  if type -P promtool; then return; fi
   local at=$cache/prometheus/usr/bin/promtool
   if [ ! -x "$at" ]; then
     command -v apt-get >/dev/null && command -v dpkg >/dev/null || return 0
@@ -53,7 +53,7 @@ promtool() {
 
 HELM=$(go_tool helm helm.sh/helm/v3/cmd/helm "$helm_version")
 HELM_DOCS=$(go_tool helm-docs github.com/norwoodj/helm-docs/cmd/helm-docs "$helm_docs_version")
-PROMTOOL=$(promtool)
+PROMTOOL=$(find_promtool)
 KUBECTL=$(command -v kubectl || true)
 QUOTAD=${QUOTAD:-}
 if [ -n "$QUOTAD" ]; then QUOTAD=$(realpath "$QUOTAD"); fi
