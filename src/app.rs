@@ -2,8 +2,11 @@
 
 mod books;
 mod management;
+mod metrics;
 mod notify;
 mod plan;
+mod proofs;
+mod reloads;
 mod signals;
 
 use std::io;
@@ -36,7 +39,9 @@ pub use plan::{EXAMPLE_NAME, apply_text, plan_text};
 
 use books::Books;
 use management::Administration;
+use metrics::Observed;
 use notify::Told;
+use proofs::Proofs;
 use signals::Signals;
 
 /// How often what is due happens in organizations without requests.
@@ -158,17 +163,21 @@ async fn serve(settings: &Settings, ready: impl FnOnce(&Ready<'_>)) -> Result<()
     };
     // The listeners before anything that takes time: whoever asks meanwhile hears that we are alive and not ready.
     let data_plane = DataPlane::start(&listen_settings(settings), parts)?;
+    let observed = Observed::new(settings, &books, &vitals, &clock);
+    observed.has_plane(&data_plane);
     let probes = match settings.probes_listen {
         Some(address) => {
             let health = health::service(Arc::clone(&vitals));
-            Some(Probes::start(address, Arc::clone(&vitals), health).await?)
+            let metrics = observed.page();
+            Some(Probes::start(address, Arc::clone(&vitals), health, metrics).await?)
         }
         None => None,
     };
     let told_to = Told::open(settings, &clock).await?;
-    let administration = administration(settings, &books, &vitals, &clock, &told_to)?;
+    observed.has_notifications(&told_to.notifications);
+    let administration = administration(settings, &observed, &told_to)?;
     let chosen = tokio::select! {
-        started = books.start(settings.plan.as_deref(), &vitals) => started?,
+        started = books.start(settings.plan.as_deref(), &vitals, &observed.plan) => started?,
         () = signals.end.received() => {
             tracing::warn!("told to end before the books were back; they are as they were");
             return Ok(());
@@ -179,8 +188,9 @@ async fn serve(settings: &Settings, ready: impl FnOnce(&Ready<'_>)) -> Result<()
     let watcher = settings
         .plan
         .as_deref()
-        .map(|path| plan::watch(path, chosen.text, &books.engine, &vitals))
+        .map(|path| plan::watch(path, chosen.text, &books.engine, &observed))
         .transpose()?;
+    let proofs = Proofs::start(&books.engine, &clock, &observed.proofs).map_err(thread_refused)?;
     vitals.enter(Phase::Ready);
     ready(&Ready {
         settings,
@@ -211,8 +221,8 @@ async fn serve(settings: &Settings, ready: impl FnOnce(&Ready<'_>)) -> Result<()
         stopped = notify::stop(told_to, left) => stopped?,
         () = signals.end.received() => tracing::warn!("told to end once more; who was not told is told at the next start"),
     }
-    // Whoever changes the plan must be gone before the books are closed.
-    drop(watcher);
+    // Whoever changes the plan, or copies the books, must be gone before the books are closed.
+    drop((watcher, proofs));
     told?;
     close(&books, &mut signals).await
 }
@@ -220,26 +230,25 @@ async fn serve(settings: &Settings, ready: impl FnOnce(&Ready<'_>)) -> Result<()
 /// The management listener, if there is to be one.
 fn administration(
     settings: &Settings,
-    books: &Arc<Books>,
-    vitals: &Arc<Vitals>,
-    clock: &Arc<dyn Clock>,
+    observed: &Arc<Observed>,
     told_to: &Told,
 ) -> Result<Option<Administration>, AppError> {
     let Some(address) = settings.management.listen else {
         return Ok(None);
     };
-    let doorkeeper = management::doorkeeper(&settings.management)?;
+    let doorkeeper = management::doorkeeper(&settings.management, observed)?;
+    let books = &observed.books;
     let parts = admin::Parts {
         engine: Arc::clone(&books.engine),
-        vitals: Arc::clone(vitals),
-        clock: Arc::clone(clock),
+        vitals: Arc::clone(&observed.vitals),
+        clock: Arc::clone(&observed.clock),
         gate: books.gate(),
         access: Arc::clone(&doorkeeper.access),
         notifications: told_to.notifications.clone(),
         ask_usage: books.ask_usage(),
         read_plan: management::read_plan(),
     };
-    Administration::start(address, doorkeeper, parts).map(Some)
+    Administration::start(address, doorkeeper, parts, observed.page()).map(Some)
 }
 
 /// Lets those finish who are under way.
@@ -322,6 +331,13 @@ async fn until_told(
 /// If the system gives no random bytes.
 pub fn new_engine(bounds: Bounds, clock: Arc<dyn Clock>) -> Result<Engine, AppError> {
     Ok(Engine::new(bounds, random()?, clock, Arc::new(Forgetful)))
+}
+
+fn thread_refused(source: io::Error) -> AppError {
+    AppError::System {
+        what: "a thread",
+        source,
+    }
 }
 
 /// Names a start in the ids that its engine gives out.

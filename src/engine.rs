@@ -34,6 +34,7 @@ pub mod order;
 mod organization;
 pub mod outbox;
 mod plan_change;
+pub mod proof;
 pub mod recorder;
 mod report;
 mod reserve;
@@ -45,9 +46,11 @@ mod settle;
 mod shard;
 mod slab;
 pub mod usage;
+pub mod watched;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use dashmap::DashMap;
 
@@ -192,6 +195,12 @@ impl Engine {
             .map(|shard| shard.lock().horizon(now))
             .max()
             .unwrap_or(Timestamp::MIN)
+    }
+
+    /// How far back settled requests are surely remembered, at most [`REMEMBERED`].
+    pub fn horizon_age(&self) -> Duration {
+        let horizon = self.horizon();
+        self.now().steady.since(horizon).min(REMEMBERED)
     }
 
     /// Changes the books as a fact says: for recovery, before anything is served. No decisions, no clock, and nothing is

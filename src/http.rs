@@ -1,4 +1,5 @@
-//! HTTP: the probes, and the management listener.
+//! HTTP: the probes, the management listener, and the page of metrics on both.
 
 pub mod management;
+pub mod metrics;
 pub mod probes;

@@ -4,10 +4,12 @@
 
 pub mod access;
 pub mod admin;
+mod call_log;
 pub mod codec;
 pub mod convert;
 mod door;
 pub mod health;
+pub mod meter;
 mod operate;
 pub mod quota;
 pub mod sentence;

@@ -40,7 +40,9 @@ use crate::world::disk::Disk;
 
 pub use crate::engine::usage::UsageKey;
 pub use error::{FEATURES_KNOWN, FORMAT_VERSION, FileError, RecoveryError, StorageError};
+pub use journal::JournalFigures;
 pub use recovery::Recovered;
+pub use snapshots::{LastSnapshot, SnapshotFigures};
 pub use usage::{UsageCycle, UsageError, UsageGroup, UsageQuery};
 
 use gate::Gate;
@@ -92,7 +94,7 @@ pub struct Storage {
 impl Storage {
     /// Over a directory that this process has locked. Nothing is read or written yet.
     pub fn new(disk: Arc<dyn Disk>, options: Options, clock: Arc<dyn Clock>) -> Self {
-        let journal = Arc::new(Journal::new(disk, options));
+        let journal = Arc::new(Journal::new(disk, options, Arc::clone(&clock)));
         Self {
             snapshots: Arc::new(Snapshots::new(Arc::clone(&journal))),
             usage: Arc::new(UsageFiles::new(Arc::clone(&journal))),
@@ -251,6 +253,16 @@ impl Storage {
     /// Everything recorded before this position is safe from the loss of power.
     pub fn synced(&self) -> Receipt {
         Receipt(self.journal.synced())
+    }
+
+    /// How the journal stands, for metrics.
+    pub fn journal_figures(&self, engine: &Engine) -> JournalFigures {
+        self.journal.figures(engine.holds_open())
+    }
+
+    /// How the snapshots stand, for metrics; read without a lock.
+    pub fn snapshot_figures(&self) -> SnapshotFigures {
+        self.snapshots.figures()
     }
 
     /// Why nothing can be recorded any more, if that is so.

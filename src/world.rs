@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod disk;
+pub mod histogram;
 pub mod sabotage;
 pub mod sync;
 pub mod vitals;

@@ -1,7 +1,7 @@
 //! The books of this process: its directory, locked, the engine, and what keeps the one in the other.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
@@ -15,12 +15,13 @@ use crate::engine::answer::EngineError;
 use crate::engine::recorder::Receipt;
 use crate::rpc::admin::AskUsage;
 use crate::storage::gate::Gate;
-use crate::storage::{Durability, Recovered, Storage};
+use crate::storage::{Durability, JournalFigures, Recovered, SnapshotFigures, Storage};
 use crate::world::clock::Clock;
 use crate::world::disk::{DirectoryLock, LockError, RealDisk};
 use crate::world::vitals::Vitals;
 
 use super::plan::{self, Chosen};
+use super::reloads::Reloads;
 use super::{AppError, random};
 
 /// The last snapshot may take so long: with a million cells and holds it takes a few seconds.
@@ -32,6 +33,8 @@ pub(super) struct Books {
     storage: Storage,
     clock: Arc<dyn Clock>,
     durability: Durability,
+    /// What recovery found, and how long it took in nanoseconds; once it has succeeded.
+    recovered: OnceLock<(Recovered, u64)>,
     /// Last, so that the directory is let go of when nobody writes to it any more.
     _lock: DirectoryLock,
 }
@@ -68,6 +71,7 @@ impl Books {
             storage,
             clock,
             durability,
+            recovered: OnceLock::new(),
             _lock: lock,
         })
     }
@@ -85,15 +89,25 @@ impl Books {
         self: &Arc<Self>,
         plan: Option<&Path>,
         vitals: &Arc<Vitals>,
+        reloads: &Arc<Reloads>,
     ) -> Result<Chosen, AppError> {
         let (books, vitals) = (Arc::clone(self), Arc::clone(vitals));
+        let reloads = Arc::clone(reloads);
         let plan = plan.map(Path::to_owned);
         on_a_thread("quotad-recovery", move || {
             let begin = books.clock.read().steady_ns;
             let recovered = books.storage.recover(&books.engine)?;
             let took = books.clock.read().steady_ns.saturating_sub(begin);
             tell(&recovered, took / 1_000_000);
+            // Books are brought back once.
+            let _first = books
+                .recovered
+                .set((recovered, took.max(0).unsigned_abs()));
             let chosen = plan::choose(&books.engine, plan.as_deref(), &vitals)?;
+            if plan.is_some() {
+                let now = Timestamp::from_nanos(books.clock.read().wall_ns);
+                reloads.start(!vitals.plan_is_stale(), now);
+            }
             books.storage.run(&books.engine)?;
             if books.durability == Durability::Memory {
                 tracing::warn!(
@@ -114,6 +128,21 @@ impl Books {
     pub(super) fn ask_usage(self: &Arc<Self>) -> Arc<AskUsage> {
         let books = Arc::clone(self);
         Arc::new(move |query, each| Ok(books.storage.usage_each(&books.engine, query, each)?))
+    }
+
+    /// What recovery found, and how long it took in nanoseconds; once it has succeeded.
+    pub(super) fn recovered(&self) -> Option<(&Recovered, u64)> {
+        self.recovered
+            .get()
+            .map(|(found, took_ns)| (found, *took_ns))
+    }
+
+    pub(super) fn journal_figures(&self) -> JournalFigures {
+        self.storage.journal_figures(&self.engine)
+    }
+
+    pub(super) fn snapshot_figures(&self) -> SnapshotFigures {
+        self.storage.snapshot_figures()
     }
 
     /// What is wrong, if nothing can be acknowledged any more.

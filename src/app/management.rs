@@ -9,18 +9,22 @@ use std::time::Duration;
 use axum::body::Bytes;
 use axum::http::HeaderMap;
 use tokio_stream::StreamExt;
+use tonic::Status;
 
 use crate::config::settings;
 use crate::config::watch::PlanWatcher;
 use crate::config::{Variables, plan_file, tokens};
 use crate::http::management::Management;
 use crate::http::management::pages::{Answering, Parts as CsvParts, Refused, Reports, pages};
+use crate::http::metrics::Metrics;
 use crate::rpc::access::{Access, Role};
 use crate::rpc::admin::{self, Admin, Parts, ReadPlan};
 use crate::rpc::status;
 use crate::storage::gate::Waiting;
 
 use super::AppError;
+use super::metrics::Observed;
+use super::reloads::Outcome;
 
 /// How the plan of an ApplyPlan is named in errors.
 const PLAN_NAME: &str = "plan";
@@ -40,12 +44,14 @@ impl Administration {
         address: std::net::SocketAddr,
         doorkeeper: Doorkeeper,
         parts: Parts,
+        metrics: Metrics,
     ) -> Result<Self, AppError> {
         let waiting = Waiting::at(&parts.gate);
         let is_anonymous = parts.access.is_anonymous();
         let admin = Admin::new(parts, Arc::clone(&waiting));
         let grpc = admin::routes(admin.clone()).into_axum_router();
-        let pages = pages(Arc::new(Pages(admin)), is_anonymous);
+        let access = Arc::clone(&doorkeeper.access);
+        let pages = pages(Arc::new(Pages { admin, access }), metrics, is_anonymous);
         let beside = async move { waiting.serve().await };
         Ok(Self {
             listener: Management::start(address, grpc, pages, beside)?,
@@ -85,7 +91,10 @@ pub(super) struct Doorkeeper {
 ///
 /// # Errors
 /// If the tokens file cannot be read or is wrong.
-pub(super) fn doorkeeper(settings: &settings::Management) -> Result<Doorkeeper, AppError> {
+pub(super) fn doorkeeper(
+    settings: &settings::Management,
+    observed: &Arc<Observed>,
+) -> Result<Doorkeeper, AppError> {
     let Some(path) = &settings.tokens_file else {
         let role = match settings.open {
             true => Role::Admin,
@@ -105,7 +114,7 @@ pub(super) fn doorkeeper(settings: &settings::Management) -> Result<Doorkeeper, 
     let text = tokens::read_text(path)?;
     let access = Arc::new(Access::by_tokens(tokens::parse(&text, &name)?));
     warn_if_readable(path);
-    let watcher = watch(path, &text, &access).map_err(|source| AppError::System {
+    let watcher = watch(path, &text, &access, observed).map_err(|source| AppError::System {
         what: "a thread",
         source,
     })?;
@@ -116,19 +125,33 @@ pub(super) fn doorkeeper(settings: &settings::Management) -> Result<Doorkeeper, 
 }
 
 /// Lets each new text of the tokens file count; the old tokens stay where one is wrong.
-fn watch(path: &Path, text: &str, access: &Arc<Access>) -> io::Result<PlanWatcher> {
-    let (access, path_again) = (Arc::clone(access), path.to_owned());
-    let changed = move |text: &str| {
+fn watch(
+    path: &Path,
+    text: &str,
+    access: &Arc<Access>,
+    observed: &Arc<Observed>,
+) -> io::Result<PlanWatcher> {
+    let (access, path_again, observed) =
+        (Arc::clone(access), path.to_owned(), Arc::clone(observed));
+    observed.tokens.start(true, observed.now());
+    let changed = move |text: Option<&str>| {
         let name = path_again.display().to_string();
-        match tokens::parse(text, &name) {
-            Ok(tokens) => {
+        let outcome = match text.map(|text| tokens::parse(text, &name)) {
+            Some(Ok(tokens)) => {
                 let count = tokens.len();
                 access.replace(tokens);
                 warn_if_readable(&path_again);
                 tracing::info!(count, "{name}: these tokens count now");
+                Outcome::Applied
             }
-            Err(error) => tracing::error!("the old tokens stay: {error}"),
-        }
+            Some(Err(error)) => {
+                tracing::error!("the old tokens stay: {error}");
+                Outcome::Refused
+            }
+            // The watcher has said so.
+            None => Outcome::Refused,
+        };
+        observed.tokens.again(outcome, observed.now());
     };
     PlanWatcher::start_for("the old tokens stay", path, text, changed)
 }
@@ -154,7 +177,10 @@ pub(super) fn read_plan() -> Arc<ReadPlan> {
 }
 
 /// The pages over the service.
-struct Pages(Admin);
+struct Pages {
+    admin: Admin,
+    access: Arc<Access>,
+}
 
 impl Reports for Pages {
     fn usage_csv(
@@ -163,19 +189,29 @@ impl Reports for Pages {
         organization: &str,
         query: Vec<(String, String)>,
     ) -> Answering<CsvParts> {
-        let (admin, headers) = (self.0.clone(), headers.clone());
+        let (admin, headers) = (self.admin.clone(), headers.clone());
         let organization = organization.to_owned();
         Box::pin(async move {
             let csv = admin.usage_csv(headers, organization, query).await;
-            let csv = csv.map_err(|refusal| Refused {
-                status: status::http(&refusal),
-                problem: refusal.message().to_owned(),
-            })?;
+            let csv = csv.map_err(|refusal| refused(&refusal))?;
             let parts = csv.map(|part| {
                 let bytes = part.map(Bytes::from);
                 bytes.map_err(|why| io::Error::other(why.message().to_owned()))
             });
             Ok(Box::pin(parts) as CsvParts)
         })
+    }
+
+    fn shows_metrics(&self, headers: &HeaderMap) -> Result<(), Refused> {
+        let admitted = self.access.admit(headers, Role::Viewer);
+        let admitted = admitted.map_err(|stranger| refused(&status::stranger(&stranger)));
+        admitted.map(drop)
+    }
+}
+
+fn refused(status: &Status) -> Refused {
+    Refused {
+        status: status::http(status),
+        problem: status.message().to_owned(),
     }
 }

@@ -12,6 +12,8 @@ use crate::engine::order::{Act, Planned};
 use crate::world::vitals::Vitals;
 
 use super::AppError;
+use super::metrics::Observed;
+use super::reloads::Outcome;
 
 /// How the embedded plan is named in errors.
 pub const EXAMPLE_NAME: &str = "the example plan";
@@ -156,23 +158,34 @@ fn put_in_force(
     changed.map(drop).map_err(AppError::Engine)
 }
 
-/// Applies each new text of the plan file; the last good plan stays where one is wrong.
+/// Applies each new text of the plan file; the last good plan stays where one is wrong, or the file is gone.
 pub(super) fn watch(
     path: &Path,
     text: String,
     engine: &Arc<Engine>,
-    vitals: &Arc<Vitals>,
+    observed: &Arc<Observed>,
 ) -> Result<PlanWatcher, AppError> {
-    let (engine, vitals) = (Arc::clone(engine), Arc::clone(vitals));
+    let (engine, observed) = (Arc::clone(engine), Arc::clone(observed));
     let name = path.display().to_string();
-    let changed = move |text: &str| {
-        let applied = apply_text(&engine, text, &name);
-        vitals.plan_is_current(applied.is_ok());
-        match applied {
-            Ok(true) => tracing::info!("{name}: the plan has changed, and applies"),
-            Ok(false) => tracing::info!("{name}: read again; it says what applies already"),
-            Err(error) => tracing::error!("the last good plan stays: {error}"),
-        }
+    let changed = move |text: Option<&str>| {
+        let outcome = match text.map(|text| apply_text(&engine, text, &name)) {
+            Some(Ok(true)) => {
+                tracing::info!("{name}: the plan has changed, and applies");
+                Outcome::Applied
+            }
+            Some(Ok(false)) => {
+                tracing::info!("{name}: read again; it says what applies already");
+                Outcome::Unchanged
+            }
+            Some(Err(error)) => {
+                tracing::error!("the last good plan stays: {error}");
+                Outcome::Refused
+            }
+            // The watcher has said so.
+            None => Outcome::Refused,
+        };
+        observed.vitals.plan_is_current(outcome != Outcome::Refused);
+        observed.plan.again(outcome, observed.now());
     };
     PlanWatcher::start(path, text, changed).map_err(|source| AppError::System {
         what: "a thread",

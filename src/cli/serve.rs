@@ -98,6 +98,12 @@ pub(super) struct Args {
     /// Data-plane threads [default: one for each core].
     #[arg(long, env = "QUOTAD_THREADS", value_name = "N")]
     threads: Option<String>,
+    /// Organizations, pools and environments on the page of metrics, at most 10000 [default: 1000].
+    #[arg(long, env = "QUOTAD_METRICS_ACCOUNTS", value_name = "N")]
+    metrics_accounts: Option<String>,
+    /// Users on the page of metrics, at most 10000 [default: 0].
+    #[arg(long, env = "QUOTAD_METRICS_USERS", value_name = "N")]
+    metrics_users: Option<String>,
 }
 
 /// Runs the command.
@@ -143,6 +149,8 @@ fn serve(args: Args) -> Result<(), AppError> {
         bounds_usage_rows: args.bounds_usage_rows,
         bounds_labels: args.bounds_labels,
         threads: args.threads,
+        metrics_accounts: args.metrics_accounts,
+        metrics_users: args.metrics_users,
     };
     app::run(&Settings::resolve(file, overrides)?, welcome)
 }

@@ -3,6 +3,7 @@
 mod file;
 mod management;
 mod memory;
+mod metrics;
 mod notifications;
 mod storage;
 
@@ -23,6 +24,7 @@ pub use file::SettingsFile;
 pub(super) use file::schema;
 pub use management::{MANAGEMENT_LISTEN_DEFAULT, Management};
 pub use memory::{MemoryRefused, fits_memory, memory_limit};
+pub use metrics::{ACCOUNTS_DEFAULT, Metrics, SHOWN_MAX};
 pub use storage::{
     DATA_DIR_DEFAULT, FSYNC_INTERVAL_DEFAULT, JOURNAL_BYTES_MAX_DEFAULT, JOURNAL_BYTES_MAX_LEAST,
     RETENTION_DEFAULT, SNAPSHOT_INTERVAL_DEFAULT,
@@ -71,6 +73,8 @@ pub struct Settings {
     pub threads: Option<usize>,
     /// Who is told of what fires.
     pub sinks: Vec<Sink>,
+    /// Which accounts the page of metrics shows.
+    pub metrics: Metrics,
 }
 
 /// A Unix socket.
@@ -129,6 +133,10 @@ pub struct Overrides {
     pub bounds_labels: Option<String>,
     /// `--threads`, `QUOTAD_THREADS`
     pub threads: Option<String>,
+    /// `--metrics-accounts`, `QUOTAD_METRICS_ACCOUNTS`
+    pub metrics_accounts: Option<String>,
+    /// `--metrics-users`, `QUOTAD_METRICS_USERS`
+    pub metrics_users: Option<String>,
 }
 
 impl Settings {
@@ -150,6 +158,7 @@ impl Settings {
         let sinks = notifications::resolve(raw.notifications.take(), &in_file)?;
         let settings = Self {
             data_dir: storage::data_dir(&mut given, &mut raw, &folder),
+            metrics: metrics::resolve(&mut given, raw.metrics.take())?,
             management: management::resolve(&mut given, raw.management.take(), &folder)?,
             storage: storage::options(&mut given, &raw)?,
             listen: read::<Address>("listen", given.listen)?
@@ -239,6 +248,7 @@ impl Settings {
             ("the probes listen", self.probes_listen),
         ];
         management::check(&self.management, &others)?;
+        metrics::check(&self.metrics)?;
         if self.drain_timeout > DRAIN_TIMEOUT_MAX {
             return Err((
                 "drain_timeout",

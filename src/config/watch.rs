@@ -36,13 +36,14 @@ pub struct PlanWatcher {
 }
 
 impl PlanWatcher {
-    /// Watches a plan file whose text is `current`; calls `changed` with each new text, on a thread of its own.
+    /// Watches a plan file whose text is `current`; calls `changed` with each new text, on a thread of its own, and with none
+    /// once it cannot be read any more: then its text is told again when it can, changed or not.
     ///
     /// # Errors
     /// If no thread can be started. A folder that cannot be watched is logged, and the file read every 30 s.
     pub fn start<F>(path: &Path, current: String, changed: F) -> std::io::Result<Self>
     where
-        F: FnMut(&str) + Send + 'static,
+        F: FnMut(Option<&str>) + Send + 'static,
     {
         Self::start_for("the last good plan stays", path, &current, changed)
     }
@@ -58,7 +59,7 @@ impl PlanWatcher {
         changed: F,
     ) -> std::io::Result<Self>
     where
-        F: FnMut(&str) + Send + 'static,
+        F: FnMut(Option<&str>) + Send + 'static,
     {
         let (messages, inbox) = mpsc::channel();
         let mut watch = Watch {
@@ -121,7 +122,7 @@ struct Watch<F> {
     changed: F,
 }
 
-impl<F: FnMut(&str)> Watch<F> {
+impl<F: FnMut(Option<&str>)> Watch<F> {
     fn run(&mut self, inbox: &Receiver<Message>) {
         loop {
             match inbox.recv_timeout(REREAD_INTERVAL) {
@@ -141,17 +142,18 @@ impl<F: FnMut(&str)> Watch<F> {
         self.follow();
         match plan_file::read_text(&self.path) {
             Ok(text) => {
-                self.unreadable = false;
+                let was_unreadable = std::mem::take(&mut self.unreadable);
                 let digest = digest(&text);
-                if always || digest != self.current {
+                if always || was_unreadable || digest != self.current {
                     self.current = digest;
-                    (self.changed)(&text);
+                    (self.changed)(Some(&text));
                 }
             }
             Err(error) => {
                 // Said once: the file may be away for long, or between two steps of an editor.
                 if !std::mem::replace(&mut self.unreadable, true) || always {
                     tracing::warn!("{error}; {}", self.meanwhile);
+                    (self.changed)(None);
                 }
             }
         }

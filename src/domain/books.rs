@@ -5,11 +5,13 @@
 //! anything, and nothing here is used on the hot path.
 
 mod counters;
+mod running;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 pub use counters::{Counters, Tally, UserTally, derive};
+pub use running::{Running, Sums};
 
 use super::cycle::CycleSpan;
 use super::plan::OrganizationPlan;

@@ -12,6 +12,7 @@ use crate::domain::cycle::{Calendar, CycleSpan};
 use crate::domain::fact::Extension;
 use crate::domain::plan::{Catalogue, OrganizationPlan, Overage, Purchased, Timeline};
 use crate::domain::time::Timestamp;
+use crate::world::sabotage::{self, Fault};
 
 use super::cell::{Cell, EnvironmentRow, UserRow};
 use super::fired::Fired;
@@ -317,6 +318,9 @@ impl Book {
         }
         add(&mut totals.used, used);
         add(&mut totals.held, held);
+        if used > 0 && sabotage::is(Fault::Drift) {
+            add(&mut totals.used, 1);
+        }
         add(&mut row.used, used);
         add(&mut row.held, held);
         totals.allocation_drawn -= environment_row.drawn().min(environment_row.allocation);

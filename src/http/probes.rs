@@ -1,5 +1,5 @@
-//! The probes listener: plain, read-only, for those who look after the process. `/healthz`, `/readyz` and gRPC health on one
-//! port; nothing else.
+//! The probes listener: plain, read-only, for those who look after the process. `/startupz`, `/readyz`, `/healthz`, `/metrics`
+//! and gRPC health on one port; nothing else.
 
 use std::convert::Infallible;
 use std::io;
@@ -7,14 +7,15 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::HttpBody;
+use axum::body::{Body, HttpBody};
 use axum::extract::{Request, State};
-use axum::http::{Response, StatusCode};
+use axum::http::{HeaderMap, Response, StatusCode};
 use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tower::Service;
 
+use crate::http::metrics::Metrics;
 use crate::world::vitals::{Phase, Vitals};
 
 /// Why the probes listener did not start. Says what to do.
@@ -47,6 +48,7 @@ impl Probes {
         address: SocketAddr,
         vitals: Arc<Vitals>,
         health: H,
+        metrics: Metrics,
     ) -> Result<Self, ProbesError>
     where
         H: Service<Request, Response = Response<B>, Error = Infallible>
@@ -65,9 +67,11 @@ impl Probes {
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let router = Router::new()
-            .route("/healthz", get(healthz))
+            .route("/startupz", get(startupz))
             .route("/readyz", get(readyz))
+            .route("/healthz", get(healthz))
             .with_state(vitals)
+            .route("/metrics", get(page).with_state(metrics))
             .route_service("/grpc.health.v1.Health/{method}", health)
             .fallback(nothing_else);
         let task = tokio::spawn(async move {
@@ -88,6 +92,19 @@ impl Drop for Probes {
     fn drop(&mut self) {
         self.task.abort();
     }
+}
+
+/// Are the books back, and a plan in force? Once that is so, it stays so.
+async fn startupz(State(vitals): State<Arc<Vitals>>) -> (StatusCode, &'static str) {
+    match vitals.phase() {
+        Phase::Ready | Phase::Draining => (StatusCode::OK, "started\n"),
+        Phase::Starting => (StatusCode::SERVICE_UNAVAILABLE, "starting\n"),
+        Phase::Failed => (StatusCode::SERVICE_UNAVAILABLE, "failed: see the log\n"),
+    }
+}
+
+async fn page(State(metrics): State<Metrics>, headers: HeaderMap) -> Response<Body> {
+    metrics.answer(&headers).await
 }
 
 /// Would a restart mend it?
@@ -126,6 +143,6 @@ async fn readyz(State(vitals): State<Arc<Vitals>>) -> (StatusCode, &'static str)
 async fn nothing_else() -> (StatusCode, &'static str) {
     (
         StatusCode::NOT_FOUND,
-        "nothing here; this listener answers /healthz, /readyz and gRPC health\n",
+        "nothing here; this listener answers /startupz, /readyz, /healthz, /metrics and gRPC health\n",
     )
 }

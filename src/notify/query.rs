@@ -144,6 +144,10 @@ pub struct SinkStatus {
     pub failed_attempts: u64,
     /// Events that wait to be delivered.
     pub waiting: u64,
+    /// When the oldest of them happened; where it stands in files only, when its file was begun.
+    pub oldest: Option<Timestamp>,
+    /// Given up since the start.
+    pub given_up: u64,
     /// Dead letters.
     pub dead: u64,
     /// What went wrong last, until a delivery succeeds. Holds no secret.

@@ -34,6 +34,7 @@ pub(super) struct Standing {
     pub(super) failing_since: Option<Timestamp>,
     delivered: u64,
     failed_attempts: u64,
+    given_up: u64,
     last_error: Option<Box<str>>,
     /// Dead letters that are to be tried once more.
     replays: VecDeque<u64>,
@@ -201,6 +202,8 @@ impl Shelf {
             delivered: it.delivered,
             failed_attempts: it.failed_attempts,
             waiting: self.waiting(it.after),
+            oldest: self.oldest(it.after),
+            given_up: it.given_up,
             dead: self
                 .dead
                 .iter()
@@ -227,6 +230,21 @@ impl Shelf {
         in_files + told.count() as u64
     }
 
+    /// When the first event after this one happened that is to be told.
+    fn oldest(&self, after: u64) -> Option<Timestamp> {
+        if let Some(first) = self.first_recent()
+            && after + 1 >= first
+        {
+            let from = self.recent.partition_point(|event| event.sequence <= after);
+            let mut told = self.recent.iter().skip(from);
+            let first = told.find(|event| event.kind() != EventType::Audited);
+            return first.map(|event| event.at());
+        }
+        let holds = |it: &&Segment| it.first <= after + 1;
+        let segment = self.segments.iter().rev().find(holds);
+        segment.filter(|_| self.last > after).map(|it| it.at)
+    }
+
     // Dead letters.
 
     pub(super) fn dead_letters(&self) -> impl Iterator<Item = &DeadLetter> {
@@ -239,6 +257,9 @@ impl Shelf {
             .dead
             .iter()
             .any(|it| it.sink == letter.sink && it.sequence == letter.sequence);
+        if let Some(standing) = self.sinks.get_mut(&letter.sink).filter(|_| !is_known) {
+            standing.given_up += 1;
+        }
         if self.dead.len() >= DEAD_LETTERS_MAX
             && !is_known
             && let Some(oldest) = self.dead.front()

@@ -21,8 +21,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// A request that asks for a longer name is for none of ours.
 const REQUEST_BYTES_MAX: usize = 4_096;
 
-/// The names: `""`, `quotad.v1.QuotaService` and `quotad.readiness` are SERVING while requests are answered,
-/// `quotad.liveness` unless a data-plane thread is stuck or the process has failed.
+/// The names: `""`, `quotad.v1.QuotaService` and `quotad.readiness` are SERVING while requests are answered, `quotad.startup`
+/// from the first moment of that on, `quotad.liveness` unless a data-plane thread is stuck or the process has failed.
 #[derive(Clone)]
 pub struct HealthService {
     vitals: Arc<Vitals>,
@@ -36,6 +36,7 @@ pub fn service(vitals: Arc<Vitals>) -> HealthServer<HealthService> {
 /// Which condition a name stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Probe {
+    Startup,
     Readiness,
     Liveness,
     Unknown,
@@ -45,6 +46,7 @@ impl Probe {
     fn named(name: &str) -> Self {
         match name {
             "" | "quotad.v1.QuotaService" | "quotad.readiness" => Self::Readiness,
+            "quotad.startup" => Self::Startup,
             "quotad.liveness" => Self::Liveness,
             _ => Self::Unknown,
         }
@@ -52,6 +54,7 @@ impl Probe {
 
     fn status(self, vitals: &Vitals) -> ServingStatus {
         let is_serving = match self {
+            Self::Startup => matches!(vitals.phase(), Phase::Ready | Phase::Draining),
             Self::Readiness => vitals.phase() == Phase::Ready,
             Self::Liveness => vitals.is_alive(),
             Self::Unknown => return ServingStatus::ServiceUnknown,
@@ -74,7 +77,7 @@ impl Health for HealthService {
     ) -> Result<Response<HealthCheckResponse>, Status> {
         match Probe::named(&request.get_ref().service) {
             Probe::Unknown => Err(Status::not_found(
-                "no such service; ask for \"\", quotad.v1.QuotaService, quotad.readiness or quotad.liveness",
+                "no such service; ask for \"\", quotad.v1.QuotaService, quotad.startup, quotad.readiness or quotad.liveness",
             )),
             probe => Ok(Response::new(response(probe.status(&self.vitals)))),
         }
@@ -142,38 +145,35 @@ mod tests {
     use ServingStatus::{NotServing, ServiceUnknown, Serving};
 
     #[test]
-    fn readiness_follows_the_phase_and_liveness_the_threads() {
+    fn each_probe_has_a_condition_of_its_own() {
         let clock = Arc::new(ManualClock::at(0));
         let vitals = Vitals::new(Arc::clone(&clock) as Arc<dyn Clock>);
+        // Whether startup, readiness (by each of its names) and liveness are served.
         let seen = |vitals: &Vitals| {
-            [
-                "",
-                "quotad.v1.QuotaService",
-                "quotad.readiness",
-                "quotad.liveness",
-                "other",
-            ]
-            .map(|name| Probe::named(name).status(vitals))
+            let status = |name| Probe::named(name).status(vitals);
+            let ready = status("quotad.readiness");
+            for name in ["", "quotad.v1.QuotaService"] {
+                assert_eq!(status(name), ready, "{name:?}");
+            }
+            assert_eq!(status("other"), ServiceUnknown);
+            (status("quotad.startup"), ready, status("quotad.liveness"))
         };
-        assert_eq!(
-            seen(&vitals),
-            [NotServing, NotServing, NotServing, Serving, ServiceUnknown]
-        );
-        vitals.enter(Phase::Ready);
+        assert_eq!(seen(&vitals), (NotServing, NotServing, Serving));
+        // A recovery that takes longer than any threshold: the threads of the data plane turn meanwhile.
         let pulse = vitals.pulse("data-0");
-        assert_eq!(
-            seen(&vitals),
-            [Serving, Serving, Serving, Serving, ServiceUnknown]
-        );
+        for _ in 0..10 {
+            clock.advance(BEAT_MISSING_MAX);
+            assert_eq!(seen(&vitals), (NotServing, NotServing, Serving));
+            vitals.beat(&pulse);
+        }
+        vitals.enter(Phase::Ready);
+        assert_eq!(seen(&vitals), (Serving, Serving, Serving));
         clock.advance(2 * BEAT_MISSING_MAX);
-        assert_eq!(seen(&vitals)[3], NotServing);
+        assert_eq!(seen(&vitals), (Serving, Serving, NotServing));
         vitals.beat(&pulse);
         vitals.enter(Phase::Draining);
-        assert_eq!(
-            seen(&vitals),
-            [NotServing, NotServing, NotServing, Serving, ServiceUnknown]
-        );
+        assert_eq!(seen(&vitals), (Serving, NotServing, Serving));
         vitals.enter(Phase::Failed);
-        assert_eq!(seen(&vitals)[3], NotServing);
+        assert_eq!(seen(&vitals), (NotServing, NotServing, NotServing));
     }
 }

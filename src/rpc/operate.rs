@@ -6,6 +6,8 @@ use crate::engine::Engine;
 use crate::engine::answer::{Decision, EngineError};
 use crate::engine::order::Of;
 use crate::engine::recorder::Receipt;
+use crate::rpc::meter::Meter;
+use crate::rpc::status::failure::Failure;
 use crate::rpc::status::{Refusal, outcome};
 use crate::rpc::{convert, pb};
 use crate::world::clock::Clock;
@@ -133,6 +135,7 @@ pub(super) fn balances(
 pub(super) fn batch(
     engine: &Engine,
     vitals: &Vitals,
+    meter: &Meter,
     operations: &[pb::Operation],
 ) -> Answered<Vec<pb::Outcome>> {
     let mut receipt = Receipt::default();
@@ -142,9 +145,14 @@ pub(super) fn batch(
                 receipt = receipt.max(answered.receipt);
                 answered.answer
             }
-            Err(refusal) => outcome(&refusal, || {
-                format!("operations[{index}]{}", kind(operation))
-            }),
+            Err(refusal) => {
+                if let Some(failure) = Failure::of(&refusal) {
+                    meter.failed(failure);
+                }
+                outcome(&refusal, || {
+                    format!("operations[{index}]{}", kind(operation))
+                })
+            }
         };
         pb::Outcome {
             result: Some(result),

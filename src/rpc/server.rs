@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -17,6 +17,7 @@ use tokio::sync::watch;
 pub use listen::StartError;
 
 use crate::rpc::door::Door;
+use crate::rpc::meter::Meter;
 use crate::rpc::pb::quota_service_server::QuotaService;
 use crate::rpc::quota::{Parts, Quota};
 use crate::storage::gate::{Gate, Waiting};
@@ -75,6 +76,7 @@ pub struct DataPlane {
     closing: watch::Sender<Closing>,
     acceptor: Acceptor,
     workers: Vec<Worker>,
+    meters: Vec<Arc<Meter>>,
     address: Option<SocketAddr>,
 }
 
@@ -84,8 +86,15 @@ impl DataPlane {
     pub fn start(settings: &Settings, parts: Parts) -> Result<Self, StartError> {
         let (vitals, clock) = (Arc::clone(&parts.vitals), Arc::clone(&parts.clock));
         let gate = Arc::clone(&parts.gate);
-        let service = |waiting: &Arc<Waiting>| Quota::new(parts.clone(), Arc::clone(waiting));
-        Self::start_each(settings, service, &gate, vitals, clock)
+        let mut meters = Vec::new();
+        let service = |waiting: &Arc<Waiting>| {
+            let quota = Quota::new(parts.clone(), Arc::clone(waiting));
+            meters.push(quota.meter());
+            quota
+        };
+        let mut plane = Self::start_each(settings, service, &gate, vitals, clock)?;
+        plane.meters = meters;
+        Ok(plane)
     }
 
     /// The same with another implementation of the service, such as one that answers a constant, for comparisons. Each
@@ -102,7 +111,7 @@ impl DataPlane {
 
     fn start_each<S: QuotaService>(
         settings: &Settings,
-        service: impl Fn(&Arc<Waiting>) -> S,
+        mut service: impl FnMut(&Arc<Waiting>) -> S,
         gate: &Arc<Gate>,
         vitals: Arc<Vitals>,
         clock: Arc<dyn Clock>,
@@ -125,6 +134,7 @@ impl DataPlane {
             closing,
             acceptor,
             workers,
+            meters: Vec::new(),
             address,
         })
     }
@@ -132,6 +142,17 @@ impl DataPlane {
     /// The TCP address it listens on, with the port that was taken.
     pub fn address(&self) -> Option<SocketAddr> {
         self.address
+    }
+
+    /// What each thread counts of its calls; nothing where the service is not ours.
+    pub fn meters(&self) -> Vec<Arc<Meter>> {
+        self.meters.clone()
+    }
+
+    /// The open connections of each thread, to be read while it runs.
+    pub fn connection_counters(&self) -> Vec<Arc<AtomicUsize>> {
+        let counter = |worker: &Worker| Arc::clone(&worker.connections);
+        self.workers.iter().map(counter).collect()
     }
 
     /// Open connections of each thread.

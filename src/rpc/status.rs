@@ -1,5 +1,6 @@
 //! Denials and errors as gRPC statuses, and as the same data in a batch. The only file that knows gRPC codes.
 
+pub mod failure;
 mod plan;
 
 use std::collections::HashMap;

@@ -19,11 +19,13 @@ use tonic::{Status, Streaming};
 use crate::engine::Engine;
 use crate::engine::recorder::Receipt;
 use crate::rpc::door::{Deadline, Door};
+use crate::rpc::meter::{Meter, Rpc};
 use crate::rpc::operate::Answered;
 use crate::rpc::quota::Parts;
 use crate::rpc::status::{bad_field, not_safe};
 use crate::rpc::{OPERATIONS_MAX, convert, operate, pb};
 use crate::storage::gate::{Unsafe, Wait, Waiting};
+use crate::world::clock::Clock;
 use crate::world::vitals::{Phase, Vitals};
 
 /// While so many outcomes of one stream wait, its next message is not read: at worst there are a message's more.
@@ -36,16 +38,26 @@ pub struct Answers {
     requests: Streaming<pb::StreamRequest>,
     engine: Arc<Engine>,
     vitals: Arc<Vitals>,
+    clock: Arc<dyn Clock>,
     waiting: Arc<Waiting>,
     door: Door,
+    meter: Arc<Meter>,
     deadline: Option<Deadline>,
     phases: WatchStream<Phase>,
     /// Answers that wait, the oldest first; only that one waits at the gate.
-    answers: VecDeque<(Wait, pb::StreamResponse)>,
+    answers: VecDeque<Waiter>,
     /// The outcomes in them, each answer counted as one more.
     outcomes_waiting: usize,
     /// Why nothing more is read, once that is so: `None` is the caller's own end.
     ending: Option<Option<Status>>,
+}
+
+/// An answer that waits until it may leave.
+struct Waiter {
+    wait: Wait,
+    answer: pb::StreamResponse,
+    /// When its message arrived, in steady time, if it is measured.
+    began_ns: Option<i64>,
 }
 
 impl Answers {
@@ -54,14 +66,17 @@ impl Answers {
         parts: &Parts,
         waiting: Arc<Waiting>,
         door: Door,
+        meter: Arc<Meter>,
         deadline: Option<Deadline>,
     ) -> Self {
         Self {
             requests,
             engine: Arc::clone(&parts.engine),
             vitals: Arc::clone(&parts.vitals),
+            clock: Arc::clone(&parts.clock),
             waiting,
             door,
+            meter,
             deadline,
             phases: WatchStream::new(parts.vitals.watch()),
             answers: VecDeque::new(),
@@ -73,15 +88,12 @@ impl Answers {
     fn answer(&self, request: &pb::StreamRequest) -> Answered<pb::StreamResponse> {
         let tag = request.tag;
         match convert::operations_counted(&request.operations) {
-            Ok(()) => {
-                operate::batch(&self.engine, &self.vitals, &request.operations).map(|outcomes| {
-                    pb::StreamResponse {
-                        tag,
-                        outcomes,
-                        failure: None,
-                    }
-                })
-            }
+            Ok(()) => operate::batch(&self.engine, &self.vitals, &self.meter, &request.operations)
+                .map(|outcomes| pb::StreamResponse {
+                    tag,
+                    outcomes,
+                    failure: None,
+                }),
             Err(problem) => Answered {
                 answer: pb::StreamResponse {
                     tag,
@@ -107,10 +119,15 @@ impl Answers {
                         self.ending = Some(Some(late));
                         return;
                     }
+                    let is_measured = self.meter.streamed(request.operations.len());
+                    let began_ns = is_measured.then(|| self.clock.read().steady_ns);
                     let answered = self.answer(&request);
                     self.outcomes_waiting += weight(&answered.answer);
-                    let wait = self.waiting.until_safe(answered.receipt);
-                    self.answers.push_back((wait, answered.answer));
+                    self.answers.push_back(Waiter {
+                        wait: self.waiting.until_safe(answered.receipt),
+                        answer: answered.answer,
+                        began_ns,
+                    });
                     let waits = self.waiting.gate().lets_pass(answered.receipt) == Ok(false);
                     if self.answers.len() == 1 && !waits {
                         return;
@@ -128,16 +145,21 @@ impl Answers {
 
     /// The oldest answer, if it may leave; an end, if all have left.
     fn leave(&mut self, context: &mut Context<'_>) -> Polled {
-        let Some((wait, _)) = self.answers.front_mut() else {
+        let Some(first) = self.answers.front_mut() else {
             return match &mut self.ending {
                 Some(status) => Poll::Ready(status.take().map(Err)),
                 None => Poll::Pending,
             };
         };
-        match Pin::new(wait).poll(context) {
+        match Pin::new(&mut first.wait).poll(context) {
             Poll::Pending => Poll::Pending,
             Poll::Ready(Ok(())) => {
-                let answer = self.answers.pop_front().map(|(_, answer)| answer);
+                let first = self.answers.pop_front();
+                if let Some(began_ns) = first.as_ref().and_then(|it| it.began_ns) {
+                    let ended_ns = self.clock.read().steady_ns;
+                    self.meter.took(Rpc::Stream, began_ns, ended_ns);
+                }
+                let answer = first.map(|it| it.answer);
                 self.outcomes_waiting -= answer.as_ref().map_or(0, weight);
                 Poll::Ready(answer.map(Ok))
             }

@@ -2,6 +2,7 @@
 //! has no holes. Whoever appends only stores into memory that is mapped; syncing and making room is others' work
 //! (`keeper.rs`), except where they are too late.
 
+mod figures;
 mod plans;
 mod room;
 
@@ -16,7 +17,9 @@ use parking_lot::Mutex as PlainMutex;
 use crate::domain::fact::Fact;
 use crate::domain::plan::Plan;
 use crate::engine::recorder::{NotKept, Receipt, Recorder, Unrecorded};
+use crate::world::clock::Clock;
 use crate::world::disk::{Disk, Region, Syncer};
+use crate::world::histogram::Histogram;
 use crate::world::sabotage::{self, Fault};
 use crate::world::sync::Mutex;
 
@@ -31,6 +34,8 @@ use super::segment::{
 };
 use super::{Durability, Options};
 
+pub use figures::JournalFigures;
+use figures::SYNC_BOUNDS_NS;
 use plans::Plans;
 use room::Room;
 
@@ -42,6 +47,8 @@ thread_local! {
 /// The journal.
 pub(super) struct Journal {
     pub(super) disk: Arc<dyn Disk>,
+    /// Measures how long the disk takes; nothing is decided by it.
+    pub(super) clock: Arc<dyn Clock>,
     pub(super) options: Options,
     pub(super) gate: Arc<Gate>,
     /// Wakes the thread that syncs.
@@ -66,6 +73,10 @@ pub(super) struct Journal {
     synced: AtomicU64,
     /// The position after the last seal.
     sealed: AtomicU64,
+    /// Where this process began to record.
+    opened: AtomicU64,
+    /// How long syncs took.
+    syncs: Histogram,
     has_failed: AtomicBool,
     failure: PlainMutex<Option<StorageError>>,
 }
@@ -134,12 +145,13 @@ pub(super) struct Opening {
 }
 
 impl Journal {
-    pub(super) fn new(disk: Arc<dyn Disk>, options: Options) -> Self {
+    pub(super) fn new(disk: Arc<dyn Disk>, options: Options, clock: Arc<dyn Clock>) -> Self {
         let waits = options.durability == Durability::Power;
         let gate = Gate::new(waits && !sabotage::is(Fault::AcknowledgeEarly));
         let room = Room::new(&options);
         Self {
             disk,
+            clock,
             options,
             gate: Arc::new(gate),
             to_sync: Bell::default(),
@@ -155,6 +167,8 @@ impl Journal {
             appended: AtomicU64::new(0),
             synced: AtomicU64::new(0),
             sealed: AtomicU64::new(0),
+            opened: AtomicU64::new(0),
+            syncs: Histogram::new(SYNC_BOUNDS_NS),
             has_failed: AtomicBool::new(true),
             failure: PlainMutex::new(Some(StorageError::Closed)),
         }
@@ -162,7 +176,7 @@ impl Journal {
 
     /// Begins to record: a segment of its own for this start.
     pub(super) fn open(&self, opening: Opening) -> Result<(), StorageError> {
-        for position in [&self.appended, &self.synced, &self.sealed] {
+        for position in [&self.appended, &self.synced, &self.sealed, &self.opened] {
             position.store(opening.position, Ordering::Release);
         }
         self.snapshot_begin
@@ -232,6 +246,7 @@ impl Journal {
                 .filter_map(|it| it.syncer.clone())
                 .collect()
         };
+        let began_ns = self.clock.read().steady_ns;
         if !sabotage::is(Fault::NoFsync) {
             for syncer in syncers {
                 syncer
@@ -239,6 +254,7 @@ impl Journal {
                     .map_err(|error| self.fail("syncing the journal", &error))?;
             }
         }
+        self.syncs.record(began_ns, self.clock.read().steady_ns);
         self.synced.fetch_max(upto, Ordering::AcqRel);
         self.gate.pass(Receipt(upto));
         Ok(())

@@ -246,6 +246,7 @@ impl Filer {
 mod tests {
     use super::*;
     use crate::storage::{Durability, Options};
+    use crate::world::clock::ManualClock;
     use crate::world::disk::SimulatedDisk;
 
     #[test]
@@ -258,7 +259,11 @@ mod tests {
             retention: Duration::from_secs(395 * 86_400),
             drop_from: None,
         };
-        let journal = Arc::new(Journal::new(Arc::new(SimulatedDisk::new()), options));
+        let journal = Arc::new(Journal::new(
+            Arc::new(SimulatedDisk::new()),
+            options,
+            Arc::new(ManualClock::at(0)),
+        ));
         let thread = spawn("quotad-test", &journal, || panic!("on purpose"));
         thread.unwrap().join().unwrap();
         assert!(

@@ -2,10 +2,12 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 
+use crate::domain::time::Timestamp;
 use crate::engine::Engine;
 use crate::engine::recorder::Receipt;
 
@@ -60,6 +62,40 @@ pub(super) struct Snapshots {
     journal: Arc<Journal>,
     /// The oldest first. Held while one is taken: there is one at a time.
     kept: Mutex<Shelf>,
+    told: SnapshotsTold,
+}
+
+/// What was made of snapshots by this process, for whoever watches; read without a lock.
+#[derive(Debug, Default)]
+struct SnapshotsTold {
+    whole: AtomicU64,
+    no_room: AtomicU64,
+    /// Of the newest, by the wall clock; 0 before the first.
+    at_ns: AtomicI64,
+    took_ns: AtomicU64,
+    bytes: AtomicU64,
+}
+
+/// How the snapshots stand.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SnapshotFigures {
+    /// Taken by this process.
+    pub whole: u64,
+    /// Not taken, because the disk was full.
+    pub no_room: u64,
+    /// The newest of this process.
+    pub last: Option<LastSnapshot>,
+}
+
+/// The newest snapshot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LastSnapshot {
+    /// When it became whole, by the wall clock.
+    pub at: Timestamp,
+    /// How long it took, in nanoseconds.
+    pub took_ns: u64,
+    /// Its size.
+    pub bytes: u64,
 }
 
 #[derive(Debug, Default)]
@@ -78,6 +114,7 @@ impl Snapshots {
         Self {
             journal,
             kept: Mutex::default(),
+            told: SnapshotsTold::default(),
         }
     }
 
@@ -87,6 +124,22 @@ impl Snapshots {
         let numbers = kept.iter().map(|it| it.number);
         shelf.number_last = numbers.chain(damaged.iter().copied()).max().unwrap_or(0);
         (shelf.kept, shelf.damaged) = (kept, damaged);
+    }
+
+    /// How they stand.
+    pub(super) fn figures(&self) -> SnapshotFigures {
+        let told = &self.told;
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let at_ns = told.at_ns.load(Ordering::Relaxed);
+        SnapshotFigures {
+            whole: read(&told.whole),
+            no_room: read(&told.no_room),
+            last: (at_ns != 0).then(|| LastSnapshot {
+                at: Timestamp::from_nanos(at_ns),
+                took_ns: read(&told.took_ns),
+                bytes: read(&told.bytes),
+            }),
+        }
     }
 
     /// Takes a snapshot, unless nothing has happened since the last.
@@ -117,6 +170,7 @@ impl Snapshots {
             }
             Ok(None) => Ok(Taken::Busy),
             Err(error) if files::is_full(&error) => {
+                self.told.no_room.fetch_add(1, Ordering::Relaxed);
                 tracing::warn!("no room for a snapshot; trying again later: {error}");
                 Ok(Taken::NoRoom)
             }
@@ -127,6 +181,7 @@ impl Snapshots {
     /// Writes one under a name that is only ever whole. `None` while another copy of the books is under way.
     fn write(&self, engine: &Engine, number: u64, pace: Pace) -> io::Result<Option<Kept>> {
         let journal = &*self.journal;
+        let began_ns = journal.clock.read().steady_ns;
         let Some(mut copy) = engine.copy().map_err(io::Error::other)? else {
             return Ok(None);
         };
@@ -176,6 +231,12 @@ impl Snapshots {
         journal.disk.rename(&unfinished, &name)?;
         journal.disk.sync_directory()?;
         tracing::debug!(number, ?counts, "a snapshot is whole");
+        let (now, told) = (journal.clock.read(), &self.told);
+        let took_ns = now.steady_ns.saturating_sub(began_ns).max(0).unsigned_abs();
+        told.took_ns.store(took_ns, Ordering::Relaxed);
+        told.bytes.store(counts.bytes, Ordering::Relaxed);
+        told.at_ns.store(now.wall_ns, Ordering::Relaxed);
+        told.whole.fetch_add(1, Ordering::Relaxed);
         Ok(Some(Kept { number, from, plan }))
     }
 

@@ -40,6 +40,8 @@ pub enum Fault {
     ForgetEvents,
     /// `lose-row`: a commit makes no usage row.
     LoseRow,
+    /// `drift`: whatever is committed, the organization's counter takes one more.
+    Drift,
 }
 
 /// Whether this fault was asked for.
@@ -74,6 +76,7 @@ pub fn is(fault: Fault) -> bool {
         Fault::TellEarly => "tell-early",
         Fault::ForgetEvents => "forget-events",
         Fault::LoseRow => "lose-row",
+        Fault::Drift => "drift",
     };
     chosen.as_deref() == Some(name)
 }

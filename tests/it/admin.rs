@@ -16,7 +16,8 @@ use quotad::domain::names::Name;
 use quotad::engine::Engine;
 use quotad::engine::usage::Groups;
 use quotad::http::management::Management;
-use quotad::http::management::pages::{Answering, Parts as CsvParts, Reports, pages};
+use quotad::http::management::pages::{Answering, Parts as CsvParts, Refused, Reports, pages};
+use quotad::http::metrics::Metrics;
 use quotad::notify::{Notifications, Options, Running};
 use quotad::rpc::access::{Access, Caller, Role, TokenDigest, Tokens};
 use quotad::rpc::admin::{self, Admin, Parts};
@@ -160,7 +161,8 @@ pub fn listen(parts: &Parts) -> Management {
     let admin = Admin::new(parts.clone(), Arc::clone(&waiting));
     let grpc = admin::routes(admin).into_axum_router();
     let address = "127.0.0.1:0".parse().unwrap();
-    let pages = pages(Arc::new(Nothing), true);
+    let metrics = Metrics::new(Arc::new(|_| Ok(String::new())));
+    let pages = pages(Arc::new(Nothing), metrics, true);
     let beside = async move { waiting.serve().await };
     Management::start(address, grpc, pages, beside).unwrap()
 }
@@ -179,6 +181,10 @@ struct Nothing;
 
 impl Reports for Nothing {
     fn usage_csv(&self, _: &HeaderMap, _: &str, _: Vec<(String, String)>) -> Answering<CsvParts> {
+        panic!("nobody asks for pages here")
+    }
+
+    fn shows_metrics(&self, _: &HeaderMap) -> Result<(), Refused> {
         panic!("nobody asks for pages here")
     }
 }

@@ -123,12 +123,13 @@ impl Drop for Sidecar {
 /// Starts a process over a folder; with the plan in it, if there is one.
 fn spawn(folder: &TempDir, arguments: &[&str]) -> Child {
     let mut command = Command::new(QUOTAD);
-    command.args(["--listen", "none", "--probes-listen", "none", "--socket"]);
-    command.arg(folder.path().join("q.sock"));
-    command.arg("--data-dir").arg(folder.path().join("data"));
-    if !arguments.contains(&"--management-listen") {
-        command.args(["--management-listen", "none"]);
+    for listener in ["--listen", "--probes-listen", "--management-listen"] {
+        if !arguments.contains(&listener) {
+            command.args([listener, "none"]);
+        }
     }
+    command.arg("--socket").arg(folder.path().join("q.sock"));
+    command.arg("--data-dir").arg(folder.path().join("data"));
     let plan = folder.path().join("plan.yaml");
     if plan.exists() {
         command.arg("--plan").arg(plan);

@@ -8,6 +8,7 @@ mod bounds;
 mod commands;
 mod formats;
 mod linearizability;
+mod metrics;
 #[path = "../model/orders.rs"]
 mod orders;
 #[path = "../model/reference.rs"]

@@ -57,6 +57,20 @@ pub(super) struct RawSettings {
     pub(super) threads: Option<Small>,
     /// Where notifications are sent to.
     pub(super) notifications: Option<RawNotifications>,
+    /// Which accounts the page of metrics shows.
+    pub(super) metrics: Option<RawMetrics>,
+}
+
+/// Which accounts the page of metrics shows: the first by name. What is beyond is counted there as folded.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawMetrics {
+    /// Organizations, pools and environments, all together, at most 10,000. Default: 1000.
+    #[schemars(extend("maximum" = 10_000))]
+    pub(super) accounts: Option<Small>,
+    /// Users, all together, at most 10,000; their names may be personal. Default: 0.
+    #[schemars(extend("maximum" = 10_000))]
+    pub(super) users: Option<Small>,
 }
 
 /// Who is told of what happens.

@@ -59,6 +59,10 @@ fn without_a_file_the_defaults_hold() {
                 name: "log".into(),
                 target: crate::notify::Target::Log,
             }],
+            metrics: Metrics {
+                accounts: 1_000,
+                users: 0,
+            },
         }
     );
 }
@@ -164,7 +168,7 @@ fn what_the_file_may_not_say() {
             "listn: 127.0.0.1:1",
             "/etc/quotad/quotad.yaml:1:1: the key `listn` is not known here; did you mean `listen`? \
              Known: listen, socket, probes, management, plan, data_dir, durability, snapshot_interval, fsync_interval, \
-              journal_bytes_max, retention, drain_timeout, bounds, threads, notifications",
+              journal_bytes_max, retention, drain_timeout, bounds, threads, notifications, metrics",
         ),
         (
             "plan: p.yaml\nretention: 1h",
@@ -216,6 +220,11 @@ fn what_the_file_may_not_say() {
         (
             "bounds: {cells: 0}",
             "/etc/quotad/quotad.yaml:1:17: bounds.cells: 0 would refuse everything; choose at least 1",
+        ),
+        (
+            "metrics: {users: 10001}",
+            "/etc/quotad/quotad.yaml:1:18: metrics.users: a page with 10001 of them would be too large to scrape; \
+             choose at most 10000",
         ),
         (
             "threads: 0",

@@ -1,4 +1,4 @@
-//! What is not gRPC: a page that says what is here, and usage as CSV.
+//! What is not gRPC: a page that says what is here, usage as CSV, and metrics.
 
 use std::net::IpAddr;
 use std::pin::Pin;
@@ -15,6 +15,8 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tokio_stream::Stream;
+
+use crate::http::metrics::Metrics;
 
 /// The parts of a file, one after the other. An error ends the connection, so that nobody takes half a file for a whole one.
 pub type Parts = Pin<Box<dyn Stream<Item = std::io::Result<Bytes>> + Send>>;
@@ -40,12 +42,16 @@ pub trait Reports: Send + Sync + 'static {
         organization: &str,
         query: Vec<(String, String)>,
     ) -> Answering<Parts>;
+
+    /// Whether whoever sent these may see the metrics.
+    fn shows_metrics(&self, headers: &HeaderMap) -> Result<(), Refused>;
 }
 
 const WHAT_IS_HERE: &str = "\
 quotad, the management listener.
 
 gRPC   quotad.v1.AdminService, health and reflection on this port; `quotad --help` talks to it
+GET    /metrics
 GET    /v1/organizations/ORGANIZATION/usage.csv?from=2026-01-01&to=2026-01-31&user=ana&group=day&group=user
 
 Where there are tokens, send `authorization: Bearer TOKEN`.
@@ -53,14 +59,16 @@ Where there are tokens, send `authorization: Bearer TOKEN`.
 
 /// The pages over these reports. Where callers are anonymous, only those are answered that name an IP address or `localhost`:
 /// a web page elsewhere that gives its own name this machine's address does not get in.
-pub fn pages(reports: Arc<dyn Reports>, is_anonymous: bool) -> Router {
+pub fn pages(reports: Arc<dyn Reports>, metrics: Metrics, is_anonymous: bool) -> Router {
     let shared = Shared {
         reports,
+        metrics,
         is_anonymous,
     };
     Router::new()
         .route("/", get(async || WHAT_IS_HERE))
         .route("/v1/organizations/{organization}/usage.csv", get(usage_csv))
+        .route("/metrics", get(metrics_page))
         .with_state(shared)
         .fallback(nothing_else)
 }
@@ -68,7 +76,30 @@ pub fn pages(reports: Arc<dyn Reports>, is_anonymous: bool) -> Router {
 #[derive(Clone)]
 struct Shared {
     reports: Arc<dyn Reports>,
+    metrics: Metrics,
     is_anonymous: bool,
+}
+
+impl Shared {
+    /// Refuses who calls by a name that may be anybody's.
+    fn admit(&self, headers: &HeaderMap, uri: &Uri) -> Result<(), Refused> {
+        if !self.is_anonymous || is_called_by_address(headers, uri) {
+            return Ok(());
+        }
+        Err(Refused {
+            status: StatusCode::MISDIRECTED_REQUEST,
+            problem: "without tokens, call this listener by its IP address or as localhost"
+                .to_owned(),
+        })
+    }
+}
+
+async fn metrics_page(State(shared): State<Shared>, uri: Uri, headers: HeaderMap) -> Response {
+    let admitted = shared.admit(&headers, &uri);
+    match admitted.and_then(|()| shared.reports.shows_metrics(&headers)) {
+        Ok(()) => shared.metrics.answer(&headers).await,
+        Err(refusal) => refused(refusal),
+    }
 }
 
 async fn usage_csv(
@@ -78,12 +109,8 @@ async fn usage_csv(
     uri: Uri,
     headers: HeaderMap,
 ) -> Response {
-    if shared.is_anonymous && !is_called_by_address(&headers, &uri) {
-        return refused(Refused {
-            status: StatusCode::MISDIRECTED_REQUEST,
-            problem: "without tokens, call this listener by its IP address or as localhost"
-                .to_owned(),
-        });
+    if let Err(refusal) = shared.admit(&headers, &uri) {
+        return refused(refusal);
     }
     let query = query.unwrap_or_default();
     let query = form_urlencoded::parse(query.as_bytes())

@@ -13,10 +13,12 @@ use tonic::service::Routes;
 use tower::Service;
 
 use crate::rpc::access::{Access, Role};
+use crate::rpc::call_log::{self, LoggedAct};
 use crate::rpc::door::{Door, Timed};
 use crate::rpc::pb;
 use crate::rpc::pb::admin_service_server::AdminServiceServer;
 use crate::rpc::{health, status};
+use crate::world::clock::Clock;
 
 use super::{Admin, REQUEST_BYTES_MAX, role};
 
@@ -32,6 +34,8 @@ pub fn routes(admin: Admin) -> Routes {
     let parts = Arc::clone(&admin.parts);
     let guarded = Guarded {
         door: Door::new(Arc::clone(&parts.vitals), Arc::clone(&parts.clock)),
+        clock: Arc::clone(&parts.clock),
+        start: parts.engine.start(),
         access: Arc::clone(&parts.access),
         service: AdminServiceServer::new(admin).max_decoding_message_size(REQUEST_BYTES_MAX),
     };
@@ -47,6 +51,9 @@ pub fn routes(admin: Admin) -> Routes {
 #[derive(Clone)]
 struct Guarded {
     door: Door,
+    clock: Arc<dyn Clock>,
+    /// Random for each process.
+    start: u64,
     access: Arc<Access>,
     service: AdminServiceServer<Admin>,
 }
@@ -64,7 +71,25 @@ impl Service<Request<Body>> for Guarded {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, mut request: Request<Body>) -> Answering {
+    fn call(&mut self, request: Request<Body>) -> Answering {
+        if !call_log::is_on() {
+            return self.answer(request);
+        }
+        let rpc = request.uri().path().rsplit('/').next().unwrap_or_default();
+        let (start, clock) = (self.start, Arc::clone(&self.clock));
+        let began_ns = clock.read().steady_ns;
+        let logged = LoggedAct::new(rpc, request.headers(), start, began_ns);
+        let answer = self.answer(request);
+        Box::pin(async move {
+            let mut answer = answer.await?;
+            logged.end(clock.read().steady_ns, &mut answer);
+            Ok(answer)
+        })
+    }
+}
+
+impl Guarded {
+    fn answer(&mut self, mut request: Request<Body>) -> Answering {
         let rpc = request.uri().path().rsplit('/').next().unwrap_or_default();
         // What does not exist is not told to strangers.
         let needed = role(rpc).unwrap_or(Role::Viewer);

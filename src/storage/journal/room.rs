@@ -67,13 +67,19 @@ impl Room {
 
     /// Whether another request may be admitted; asks for more room before it gets scarce.
     pub(super) fn is_enough(&self, holds_open: u64, ask: impl FnOnce()) -> bool {
-        let needed = holds_open * SLOTS_PER_HOLD + SLOTS_APART;
+        let needed = needed(holds_open);
         let free = self.slots_free.load(Ordering::Relaxed);
         if free < needed + self.segment_slots() {
             self.slots_wanted.store(needed, Ordering::Relaxed);
             ask();
         }
         free >= needed
+    }
+
+    /// The room there is, and the room that so many open holds need, in bytes.
+    pub(super) fn figures(&self, holds_open: u64) -> (u64, u64) {
+        let needed = needed(holds_open) * SLOT_BYTES as u64;
+        (self.bytes_free(), needed)
     }
 
     fn bytes_free(&self) -> u64 {
@@ -88,6 +94,11 @@ impl Room {
         let wanted = self.slots_wanted.load(Ordering::Relaxed) + AHEAD * self.segment_slots();
         self.slots_free.load(Ordering::Relaxed) < wanted
     }
+}
+
+/// The slots without which nothing new is admitted.
+fn needed(holds_open: u64) -> u64 {
+    holds_open * SLOTS_PER_HOLD + SLOTS_APART
 }
 
 impl Journal {

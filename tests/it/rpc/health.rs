@@ -4,8 +4,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use quotad::domain::fact::Fact;
+use quotad::domain::plan::Plan;
+use quotad::engine::recorder::{NotKept, Receipt, Recorder, Unrecorded};
+use quotad::http::metrics::Metrics;
 use quotad::http::probes::{Probes, ProbesError};
 use quotad::rpc::health;
+use quotad::storage::gate::Gate;
 use quotad::world::clock::{Clock, ManualClock};
 use quotad::world::vitals::{BEAT_MISSING_MAX, Phase, Vitals};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -112,7 +117,9 @@ async fn the_probes_tell_liveness_from_readiness() {
     let clock = Arc::new(ManualClock::at(0));
     let vitals = Arc::new(Vitals::new(Arc::clone(&clock) as Arc<dyn Clock>));
     let service = health::service(Arc::clone(&vitals));
-    let probes = Probes::start("127.0.0.1:0".parse().unwrap(), Arc::clone(&vitals), service)
+    let page = || Metrics::new(Arc::new(|_| Ok("a page\n".to_owned())));
+    let address = "127.0.0.1:0".parse().unwrap();
+    let probes = Probes::start(address, Arc::clone(&vitals), service, page())
         .await
         .unwrap();
     let mut client = HealthClient::new(channel(probes.address()).await);
@@ -128,9 +135,11 @@ async fn the_probes_tell_liveness_from_readiness() {
         get(&probes, "/readyz").await,
         (503, "starting\n".to_owned())
     );
+    assert_eq!(get(&probes, "/startupz").await.0, 503);
     assert_eq!(grpc("").await.unwrap(), ServingStatus::NotServing);
     vitals.enter(Phase::Ready);
     let _pulse = vitals.pulse("quotad-data-0");
+    assert_eq!(get(&probes, "/startupz").await.0, 200);
     assert_eq!(get(&probes, "/readyz").await, (200, "ready\n".to_owned()));
     vitals.plan_is_current(false);
     let (code, body) = get(&probes, "/readyz").await;
@@ -143,6 +152,7 @@ async fn the_probes_tell_liveness_from_readiness() {
     for name in [
         "",
         "quotad.v1.QuotaService",
+        "quotad.startup",
         "quotad.readiness",
         "quotad.liveness",
     ] {
@@ -163,13 +173,15 @@ async fn the_probes_tell_liveness_from_readiness() {
         ServingStatus::Serving
     );
     assert_eq!(grpc("other").await.unwrap_err().code(), Code::NotFound);
-    let (code, body) = get(&probes, "/metrics").await;
+    assert_eq!(get(&probes, "/metrics").await, (200, "a page\n".to_owned()));
+    let (code, body) = get(&probes, "/elsewhere").await;
     assert!(code == 404 && body.contains("/healthz"), "{code} {body}");
 
     let again = Probes::start(
         probes.address(),
         Arc::clone(&vitals),
         health::service(vitals),
+        page(),
     )
     .await;
     assert!(matches!(again, Err(ProbesError::Taken(address)) if address == probes.address()));
@@ -186,4 +198,69 @@ async fn every_data_plane_thread_beats() {
         beats.len() == 2 && beats.iter().all(|&beats| beats >= 2),
         "{beats:?}"
     );
+}
+
+/// Records nothing until it is let go: whoever records stands still, with the thread that it is on.
+struct Standstill(parking_lot::Mutex<std::sync::mpsc::Receiver<()>>);
+
+impl Recorder for Standstill {
+    fn record(&self, facts: &[Fact]) -> Result<Receipt, Unrecorded> {
+        if facts.iter().any(|fact| matches!(fact, Fact::Held(_))) {
+            // An error says that the test is over.
+            let _let_go = self.0.lock().recv();
+        }
+        Ok(Receipt(0))
+    }
+
+    fn keep_plan(&self, _plan: &Arc<Plan>) -> Result<(), NotKept> {
+        Ok(())
+    }
+
+    fn has_room(&self, _holds_open: u64) -> bool {
+        true
+    }
+}
+
+#[tokio::test]
+async fn a_thread_that_stands_still_fails_liveness_alone_and_recovers_when_it_turns_again() {
+    let (let_go, standing) = std::sync::mpsc::channel();
+    let recorder = Arc::new(Standstill(parking_lot::Mutex::new(standing)));
+    let clock = Arc::new(ManualClock::at(0));
+    let mut parts = super::parts_over(recorder, Arc::new(Gate::open()));
+    parts.vitals = Arc::new(Vitals::new(Arc::clone(&clock) as Arc<dyn Clock>));
+    let vitals = Arc::clone(&parts.vitals);
+    let server = Server::start_over(parts, Some("127.0.0.1:0".parse().unwrap()), None);
+    let page = Metrics::new(Arc::new(|_| Ok(String::new())));
+    let address = "127.0.0.1:0".parse().unwrap();
+    let service = health::service(Arc::clone(&vitals));
+    let probes = Probes::start(address, Arc::clone(&vitals), service, page)
+        .await
+        .unwrap();
+
+    let mut client = server.client().await;
+    let call = tokio::spawn(async move { client.reserve(super::reserve("ana", 1)).await });
+    // The other thread beats on; this one has not since the clock stood here.
+    let mut stood_still = false;
+    for _ in 0..60 {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        clock.advance(BEAT_MISSING_MAX / 40);
+        stood_still |= get(&probes, "/healthz").await.0 == 503;
+    }
+    assert!(stood_still);
+    let (code, body) = get(&probes, "/healthz").await;
+    assert!(
+        code == 503 && body.matches("quotad-data-").count() == 1,
+        "{code} {body}"
+    );
+    assert_eq!(get(&probes, "/readyz").await.0, 200);
+    assert_eq!(get(&probes, "/startupz").await.0, 200);
+    let_go.send(()).unwrap();
+    call.await.unwrap().unwrap();
+    for _ in 0..60 {
+        if get(&probes, "/healthz").await.0 == 200 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("it turns again, and nobody sees it");
 }

@@ -12,6 +12,7 @@ use crate::engine::recorder::{Receipt, Recorder};
 use crate::storage::fact_code;
 use crate::storage::journal::{Identity, Journal, Opening};
 use crate::storage::{Durability, Options};
+use crate::world::clock::ManualClock;
 use crate::world::disk::SimulatedDisk;
 
 /// Segments of 64 KiB: 1,024 slots.
@@ -45,7 +46,11 @@ fn opening(position: u64, number_last: u64, start: u64) -> Opening {
 }
 
 fn journal(disk: &SimulatedDisk, opening: Opening) -> Journal {
-    let journal = Journal::new(Arc::new(disk.clone()), options());
+    let journal = Journal::new(
+        Arc::new(disk.clone()),
+        options(),
+        Arc::new(ManualClock::at(0)),
+    );
     journal.open(opening).unwrap();
     journal
 }
