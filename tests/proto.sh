@@ -5,18 +5,12 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-BUF_VERSION=1.75.0
-# What CI fetches stays outside of the tree.
-cache=${XDG_CACHE_HOME:-$HOME/.cache}/quotad-ci/buf-$BUF_VERSION
-
 if ! command -v npm >/dev/null; then
   echo "SKIPPED: no npm here, so no buf: proto/ was neither linted nor compared with the last release"
   exit 0
 fi
-if ! [ -x "$cache/node_modules/.bin/buf" ]; then
-  npm install --no-audit --no-fund --loglevel=error --prefix "$cache" "@bufbuild/buf@$BUF_VERSION" >/dev/null
-fi
-buf() { "$cache/node_modules/.bin/buf" "$@"; }
+buf=$(tests/buf.sh)
+buf() { "$buf" "$@"; }
 
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
