@@ -27,7 +27,7 @@ func client(t *testing.T, address string, onUnavailable quota.OnUnavailable) *qu
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.Timeout = 5 * time.Second
+	c.Timeout = 20 * time.Second
 	t.Cleanup(func() { c.Close() })
 	return c
 }

@@ -48,7 +48,6 @@ const RETRIES = JSON.stringify({
 /** A sidecar that was away is found again within a second; gRPC's own default waits up to two minutes. */
 const RECONNECTS = {
   'grpc.initial_reconnect_backoff_ms': 100,
-  'grpc.min_reconnect_backoff_ms': 100,
   'grpc.max_reconnect_backoff_ms': 1_000,
 };
 

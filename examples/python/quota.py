@@ -41,7 +41,7 @@ RETRIES = json.dumps({
 # A sidecar that was away is found again within a second; gRPC's own default waits up to two minutes.
 RECONNECTS = [
     ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 1_000),  # how long connecting may take, too
     ("grpc.max_reconnect_backoff_ms", 1_000),
 ]
 

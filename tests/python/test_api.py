@@ -50,7 +50,7 @@ def credits(amount):
 def lossy_client(**options):
     """A client that talks to the sidecar through something that can lose answers."""
     with Lossy(SIDECAR.socket) as lossy:
-        client = Quota(f"unix:{lossy.path}", timeout=5, **options)
+        client = Quota(f"unix:{lossy.path}", timeout=20, **options)
         yield lossy, client
         client.close()
 
@@ -322,7 +322,7 @@ def main():
         SIDECAR = Sidecar(binary, pathlib.Path(folder), PLAN)
         SIDECAR.start()
         try:
-            quota = Quota(SIDECAR.address, on_unavailable="deny", timeout=5)
+            quota = Quota(SIDECAR.address, on_unavailable="deny", timeout=20)
             failed = run_cases(quota)
             quota.close()
         finally:

@@ -14,7 +14,7 @@ let quota;
 
 before(async () => {
   await sidecar.start();
-  quota = new Quota(sidecar.address, { onUnavailable: 'deny', timeout: 5_000 });
+  quota = new Quota(sidecar.address, { onUnavailable: 'deny', timeout: 20_000 });
 });
 
 after(async () => {
@@ -35,7 +35,7 @@ async function usedAndHeld(user, used, held) {
 async function lossily(work) {
   const lossy = new Lossy(sidecar.socket);
   await lossy.start();
-  const client = new Quota(`unix:${lossy.path}`, { onUnavailable: 'deny', timeout: 5_000 });
+  const client = new Quota(`unix:${lossy.path}`, { onUnavailable: 'deny', timeout: 20_000 });
   try {
     await work(lossy, client);
   } finally {

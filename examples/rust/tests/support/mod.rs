@@ -76,7 +76,7 @@ pub fn client(socket: &std::path::Path) -> Quota {
     let address = format!("unix:{}", socket.display());
     Quota::new(&address, OnUnavailable::Deny)
         .unwrap()
-        .timeout(Duration::from_secs(5))
+        .timeout(Duration::from_secs(20))
 }
 
 fn spawn(binary: &str, folder: &TempDir) -> Child {
