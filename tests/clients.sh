@@ -38,7 +38,10 @@ run() {
   bad=$(grep -cE "$fails" "$scratch/said")
   if [ "$code" -ne 0 ] && [ "$bad" -eq 0 ]; then bad=1; fi
   if [ "$good" -eq 0 ] && [ "$bad" -eq 0 ]; then bad=1; fi
-  if [ "$bad" -ne 0 ]; then tail -60 "$scratch/said"; fi
+  if [ "$bad" -ne 0 ]; then
+    tail -60 "$scratch/said"
+    grep -E "$fails" "$scratch/said"
+  fi
   echo "$language: $good cases passed, $bad failed"
   passed=$((passed + good)) failed=$((failed + bad))
 }
