@@ -142,9 +142,6 @@ export class Quota {
     this.#allow = onUnavailable === 'allow';
     this.#timeout = timeout;
     const options = { 'grpc.service_config': RETRIES, ...RECONNECTS };
-    // grpc-js would send the socket's path as the authority, which is no valid host name: the server's HTTP/2 library
-    // resets such a stream.
-    if (address.startsWith('unix:')) options['grpc.default_authority'] = 'localhost';
     /** Makes the calls that have no helper here, such as batch and stream; it knows neither onUnavailable nor Denied. */
     this.stub = new QuotaService(address, grpc.credentials.createInsecure(), options);
   }
