@@ -82,7 +82,8 @@ variables_and_ports_are_known() {
 
 # Its RUN commands, in the order of its COPY lines, in an empty folder that stands for WORKDIR.
 commands_run() {
-  local there=$scratch/build line words
+  local there=$scratch/build line words rust
+  rust=$(sed -n 's/^channel = "\(.*\)"/\1/p' rust-toolchain.toml)
   rm -rf "$there"
   mkdir "$there"
   while read -r line; do
@@ -92,7 +93,7 @@ commands_run() {
         read -ra words <<<"${line#COPY }"
         cp -r "${words[@]:0:${#words[@]}-1}" "$there/${words[-1]}" || return 1
         ;;
-      RUN\ *) (cd "$there" && PATH=$CARGO_PATH:$PATH CARGO_TARGET_DIR=target sh -ec "${line#RUN }") || return 1 ;;
+      RUN\ *) (cd "$there" && PATH=$CARGO_PATH:$PATH RUSTUP_TOOLCHAIN=$rust CARGO_TARGET_DIR=target sh -ec "${line#RUN }") || return 1 ;;
     esac
   done < <(instructions "$1")
   echo "the Dockerfile has no second stage"
