@@ -39,7 +39,14 @@ fn tree(roots: &[&str]) -> Vec<File> {
         .filter(|path| path.exists())
         .collect();
     // Built, or not ours; in a second work tree `.git` is a file.
-    let foreign = ["target", ".git", "__pycache__", "generated", "quotad-data"];
+    let foreign = [
+        "target",
+        ".git",
+        "__pycache__",
+        "generated",
+        "node_modules",
+        "quotad-data",
+    ];
     while let Some(path) = ahead.pop() {
         if path.is_dir() {
             let entries = fs::read_dir(&path).unwrap().map(|entry| entry.unwrap());

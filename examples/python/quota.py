@@ -6,11 +6,12 @@
         hold.commit(used)          # leaving without a commit releases
 """
 
+import datetime
 import json
 import os
 import pathlib
 import sys
-import uuid
+import time
 
 import grpc
 from google.protobuf import duration_pb2
@@ -21,7 +22,8 @@ sys.path.insert(0, GENERATED)
 
 from quotad.v1 import quota_pb2, quota_pb2_grpc, types_pb2  # noqa: E402
 
-# Only UNAVAILABLE is worth retrying, and only because every request carries an id of its own.
+# Only UNAVAILABLE is worth retrying, and only because every request carries an id of its own: the sidecar answers a
+# repeated one without booking it again.
 RETRIES = json.dumps({
     "methodConfig": [{
         "name": [{"service": "quotad.v1.QuotaService"}],
@@ -36,13 +38,26 @@ RETRIES = json.dumps({
 })
 
 
+# A sidecar that was away is found again within a second; gRPC's own default waits up to two minutes.
+RECONNECTS = [
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 1_000),  # how long connecting may take, too
+    ("grpc.max_reconnect_backoff_ms", 1_000),
+]
+
+
 class Denied(Exception):
-    """The rules refuse the credits. The message is a sentence for people."""
+    """The rules refuse the credits. The message is a sentence for people; programs read the rest."""
 
     def __init__(self, message, reason, figures):
         super().__init__(message)
-        self.reason = reason          # QUOTA_EXCEEDED, OVERAGE_BLOCKED, ...
-        self.figures = figures        # account, limit, used, held, available, requested, reset time: texts
+        self.reason = reason                          # QUOTA_EXCEEDED, OVERAGE_BLOCKED, ...
+        self.account = figures.get("account", "")     # organization, pool, environments/E, users/U
+        # Credits. A RESOURCE_LIMIT, which is the sidecar's own bound, has no figures.
+        self.limit, self.used, self.held, self.available, self.requested = (
+            int(figures.get(name, 0)) for name in ("limit", "used", "held", "available", "requested"))
+        reset = figures.get("reset")                  # when the cycle ends and counters start at zero
+        self.reset = datetime.datetime.fromisoformat(reset.replace("Z", "+00:00")) if reset else None
 
 
 class Unavailable(Exception):
@@ -55,16 +70,26 @@ class Hold:
     def __init__(self, quota, reservation):
         self._quota = quota
         self._open = reservation is not None
+        self._unsure = False
         self.id = reservation.id if reservation else b""
         self.granted = reservation.granted if reservation else 0
 
     def commit(self, amount=None, *, quantity=None):
-        """Books what was really used: credits, or a quantity of the operation that was reserved."""
+        """Books what was really used: credits, or a quantity of the operation that was reserved.
+
+        If no sidecar answers, the work may be booked or not: leaving does not release then, and the same commit may be
+        made again.
+        """
         if not self._open:
             return None
         request = quota_pb2.CommitRequest(reservation_id=self.id, amount=amount, quantity=quantity)
-        answer = self._quota._call(self._quota.stub.Commit, request)
-        self._open = False
+        self._unsure = True
+        try:
+            answer = self._quota._call(self._quota.stub.Commit, request)
+        except (grpc.RpcError, Denied):
+            self._unsure = False      # refused, so not booked
+            raise
+        self._open = answer is None
         return answer
 
     def extend(self, additional=0, *, ttl=None):
@@ -72,9 +97,10 @@ class Hold:
         if not self._open:
             return None
         request = quota_pb2.ExtendRequest(
-            reservation_id=self.id, additional=additional, ttl=_duration(ttl), request_id=uuid.uuid4().bytes)
+            reservation_id=self.id, additional=additional, ttl=_duration(ttl), request_id=new_id())
         answer = self._quota._call(self._quota.stub.Extend, request)
-        self.granted = answer.reservation.granted
+        if answer:
+            self.granted = answer.reservation.granted
         return answer
 
     def release(self):
@@ -88,7 +114,7 @@ class Hold:
         return self
 
     def __exit__(self, kind, error, trace):
-        if self._open:
+        if self._open and not self._unsure:
             try:
                 self.release()
             except (grpc.RpcError, Unavailable):
@@ -107,7 +133,7 @@ class Quota:
             raise ValueError('on_unavailable is "allow" or "deny"')
         self._allow = on_unavailable == "allow"
         self._timeout = timeout
-        options = [("grpc.service_config", RETRIES)]
+        options = [("grpc.service_config", RETRIES), *RECONNECTS]
         if address.startswith("unix:"):
             # grpcio would send the socket's path as the authority, which is no valid host name: the server's HTTP/2
             # library resets such a stream.
@@ -119,7 +145,7 @@ class Quota:
         """Keeps credits for work that begins now; subject: organization, environment, user, product, model."""
         request = quota_pb2.ReserveRequest(
             subject=types_pb2.Subject(**subject), cost=_cost(credits, operation, quantity),
-            min_amount=min_amount, ttl=_duration(ttl), reservation_id=uuid.uuid4().bytes)
+            min_amount=min_amount, ttl=_duration(ttl), reservation_id=new_id())
         answer = self._call(self.stub.Reserve, request)
         return Hold(self, answer.reservation if answer else None)
 
@@ -127,7 +153,7 @@ class Quota:
         """Reserves and commits in one step."""
         request = quota_pb2.ChargeRequest(
             subject=types_pb2.Subject(**subject), cost=_cost(credits, operation, quantity),
-            request_id=uuid.uuid4().bytes)
+            request_id=new_id())
         return self._call(self.stub.Charge, request)
 
     def check(self, *, credits=None, operation="", quantity=None, **subject):
@@ -155,6 +181,14 @@ class Quota:
                     return None
                 raise Unavailable(error.details()) from None
             raise
+
+
+def new_id():
+    """A UUIDv7, 16 bytes. By the time in it the sidecar knows an id that is too old to be remembered, and refuses it."""
+    value = (time.time_ns() // 1_000_000 << 80) | int.from_bytes(os.urandom(10), "big")
+    value = value & ~(0xF << 76) | 7 << 76
+    value = value & ~(3 << 62) | 2 << 62
+    return value.to_bytes(16, "big")
 
 
 def denial(error):
