@@ -6,6 +6,8 @@
     clippy::disallowed_methods,
     unreachable_pub,
     clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
     missing_docs,
     clippy::unwrap_used,
     clippy::expect_used,
@@ -16,14 +18,17 @@
 mod load;
 #[path = "support/machine.rs"]
 mod machine;
+#[path = "support/run.rs"]
+mod run;
 #[path = "support/stock.rs"]
 mod stock;
+#[path = "support/wire.rs"]
+mod wire;
+#[path = "support/work.rs"]
+mod work;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
-/// Repetitions; each takes about a second.
-const REPETITIONS: usize = 5;
 
 fn main() {
     if std::env::args().any(|argument| argument == "--server") {
@@ -33,14 +38,12 @@ fn main() {
     machine::pin(1);
     println!("machine: {}", machine::name());
     let server = load::Server::start(&["--server"]);
-    let mut cpu = machine::Figure::default();
-    let mut rate = machine::Figure::default();
-    load::measure(&server);
-    for _ in 0..REPETITIONS {
-        let seen = load::measure(&server);
-        cpu.add(seen.cpu_us);
-        rate.add(seen.calls_per_second);
-    }
-    println!("stock echo, 64 in flight, CPU per call                     {cpu} us");
-    println!("stock echo, 64 in flight, calls per second                 {rate}");
+    let mut wires = [server.connect()];
+    let [echo] = run::interleaved(|_| {
+        let users = work::Users::of("acme", 1_000);
+        let mut work = work::Pairs::new(users, run::lasts());
+        load::slice(&server, &mut wires, load::IN_FLIGHT, &mut work)
+    });
+    let (cpu, rate) = (run::cpu(&echo), run::rate(&echo));
+    println!("stock echo, 64 in flight, CPU per call                     {cpu} us; {rate} calls/s");
 }

@@ -1,4 +1,8 @@
-//! P7: what a Reserve and its Commit cost in the engine, with all rules and without gRPC.
+//! The engine without gRPC. P7: what a Reserve and its Commit cost with all rules. P13: what entries take of the memory.
+//! P15: whether a pair costs more where there is more of something. `stalls`: the longest request while a cycle or an
+//! allocation changes.
+//!
+//! Figures by name: `cargo bench --bench engine -- P7`. `QUOTAD_BENCH_QUICK=1` only shows that it runs.
 #![allow(
     dead_code,
     clippy::disallowed_methods,
@@ -10,92 +14,124 @@
     clippy::print_stdout
 )]
 
+#[path = "support/callgrind.rs"]
+mod callgrind;
+#[path = "support/calls.rs"]
+mod calls;
+#[path = "support/kept.rs"]
+mod kept;
 #[path = "support/machine.rs"]
 mod machine;
+#[path = "support/memory.rs"]
+mod memory;
 #[path = "support/plan.rs"]
 mod plan;
+#[path = "support/run.rs"]
+mod run;
+#[path = "support/scale.rs"]
+mod scale;
+#[path = "support/shifted.rs"]
+mod shifted;
+#[path = "support/stalls.rs"]
+mod stalls;
+#[path = "support/ticking.rs"]
+mod ticking;
 
 use std::sync::{Arc, Barrier};
 use std::time::Instant;
 
-use quotad::domain::credits::Credits;
-use quotad::domain::names::Name;
-use quotad::domain::plan::Excess;
-use quotad::domain::rates::Cost;
 use quotad::engine::Engine;
-use quotad::engine::answer::Decision;
-use quotad::engine::order::{Actual, Commit, Reserve, Subject};
 use quotad::world::clock::SystemClock;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Repetitions of each figure, taken in turns.
-const REPETITIONS: usize = 5;
-
 /// Pairs in a repetition: tens to hundreds of milliseconds.
 const PAIRS: usize = 400_000;
 
 const FEW: usize = 1_000;
-const MANY: usize = 1_000_000;
 
 fn main() {
-    machine::pin(0);
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["--grow", kind] => return memory::grow(kind),
+        ["--scale", kind, size, pairs] => {
+            return scale::child(kind, size.parse().unwrap(), pairs.parse().unwrap());
+        }
+        _ => {}
+    }
     println!("machine: {}", machine::name());
-    let engines = [FEW, MANY].map(|users| {
+    if run::chosen("P7") {
+        pairs();
+    }
+    if run::chosen("P13") {
+        memory::run();
+    }
+    if run::chosen("P15") {
+        scale::run();
+    }
+    if run::chosen("stalls") {
+        stalls::run();
+    }
+    kept::clear();
+}
+
+/// P7.
+fn pairs() {
+    machine::pin(0);
+    let engines = [FEW, run::scaled(1_000_000)].map(|users| {
         let names: Vec<String> = (0..users)
             .map(|number| format!("user-{number:04}"))
             .collect();
         let engine = plan::engine(Arc::new(SystemClock::new()));
         // Every user has a cell before anything is measured.
         for name in &names {
-            pair(&engine, name);
+            calls::pair(&engine, "acme", name);
         }
         (engine, names)
     });
     let mut figures: [machine::Figure; 3] = Default::default();
-    for _ in 0..REPETITIONS {
-        for (figure, (engine, names)) in figures.iter_mut().zip(&engines) {
-            figure.add(alone(engine, names).0);
-        }
+    for repetition in 0..=run::repetitions() {
         let (engine, names) = &engines[0];
-        figures[2].add(contended(engine, names));
+        let seen = [
+            alone(engine, names).0,
+            alone(&engines[1].0, &engines[1].1).0,
+            contended(engine, names),
+        ];
+        if repetition == 0 {
+            continue; // Warm-up.
+        }
+        for (figure, value) in figures.iter_mut().zip(seen) {
+            figure.add(value);
+        }
     }
     let [few, many, both] = &figures;
-    machine::against(
-        "P7  reserve + commit, 1 k users, CPU a pair",
-        few,
-        "ns",
-        150.0,
-        80.0,
-    );
-    machine::against(
-        "P7  reserve + commit, 1 M users, CPU a pair",
-        many,
-        "ns",
-        900.0,
-        500.0,
-    );
+    let name = "P7  reserve + commit, 1 k users, CPU a pair";
+    machine::against(name, few, "ns", 150.0, 80.0);
+    let name = "P7  reserve + commit, 1 M users, CPU a pair";
+    machine::against(name, many, "ns", 900.0, 500.0);
     println!(
         "    reserve + commit, 1 k users of one organization, two cores at once {both} ns elapsed a pair on each core"
     );
+    machine::unpin();
 }
 
 /// Nanoseconds of CPU and elapsed ones a pair, on this core. Users come in an order that no prefetcher knows.
 fn alone(engine: &Engine, names: &[String]) -> (f64, f64) {
     let (cpu_before, began) = (machine::thread_cpu_ns(), Instant::now());
     let mut at = 7_usize;
-    for _ in 0..PAIRS {
+    let pairs = run::scaled(PAIRS);
+    for _ in 0..pairs {
         at = (at.wrapping_mul(1_103_515_245).wrapping_add(12_345)) % (1 << 31);
-        pair(engine, &names[at % names.len()]);
+        calls::pair(engine, "acme", &names[at % names.len()]);
     }
     let (cpu_ns, elapsed_ns) = (
         machine::thread_cpu_ns() - cpu_before,
         began.elapsed().as_nanos(),
     );
     (
-        cpu_ns as f64 / PAIRS as f64,
-        elapsed_ns as f64 / PAIRS as f64,
+        cpu_ns as f64 / pairs as f64,
+        elapsed_ns as f64 / pairs as f64,
     )
 }
 
@@ -120,27 +156,4 @@ fn contended(engine: &Engine, names: &[String]) -> f64 {
             .sum::<f64>()
             / 2.0
     })
-}
-
-fn pair(engine: &Engine, user: &str) {
-    let name = |text| Name::parse(text).expect("a name");
-    let order = Reserve {
-        subject: Subject::new(name("acme"), name("production"), Some(name(user))),
-        cost: Cost::Credits {
-            amount: Credits::saturating(100),
-            operation: None,
-        },
-        min: None,
-        ttl: None,
-        id: None,
-    };
-    let Decision::Granted(reserved) = engine.reserve(&order).expect("a sound order") else {
-        panic!("the plan covers it");
-    };
-    let order = Commit {
-        id: reserved.id,
-        actual: Actual::Amount(Credits::saturating(80)),
-        excess: Excess::Record,
-    };
-    engine.commit(&order).expect("a known hold");
 }

@@ -1,133 +1,207 @@
-//! P1: what an enforced call costs, against a stock call that does nothing. P1b: the same against a handler of ours that
-//! answers a constant. Server on core 0, client on core 1, taken in turns.
+//! What an enforced call costs, in CPU of the server, against a stock call that does nothing: P1, P1b, P2, P4, P5, P6 and
+//! P18. Server on core 0, client on core 1, sides in turns, the journal in the mode `process` on a real directory.
+//!
+//! Figures by name: `cargo bench --bench rpc -- P1 P18`. `QUOTAD_BENCH_QUICK=1` only shows that it runs.
 #![allow(
     dead_code,
     clippy::disallowed_methods,
     unreachable_pub,
     clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
     missing_docs,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::print_stdout
 )]
 
+#[path = "support/calls.rs"]
+mod calls;
 #[path = "support/constant.rs"]
 mod constant;
+#[path = "support/kept.rs"]
+mod kept;
 #[path = "support/load.rs"]
 mod load;
 #[path = "support/machine.rs"]
 mod machine;
 #[path = "support/plan.rs"]
 mod plan;
+#[path = "support/run.rs"]
+mod run;
+#[path = "support/sides.rs"]
+mod sides;
 #[path = "support/stock.rs"]
 mod stock;
+#[path = "support/wire.rs"]
+mod wire;
+#[path = "support/work.rs"]
+mod work;
 
-use std::num::NonZeroUsize;
-use std::sync::Arc;
-
-use quotad::rpc::quota::Parts;
-use quotad::rpc::server::{DataPlane, Settings};
-use quotad::storage::gate::Gate;
-use quotad::world::clock::{Clock, SystemClock};
-use quotad::world::vitals::{Phase, Vitals};
+use load::{IN_FLIGHT, Server};
+use machine::Figure;
+use run::{Seen, chosen};
+use wire::Wire;
+use work::{Batches, Commits, Pairs, Reserves, Users};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Repetitions of each side; each takes about a second.
-const REPETITIONS: usize = 7;
+const FEW: usize = 1_000;
 
 fn main() {
-    let arguments: Vec<String> = std::env::args().collect();
-    if let Some(at) = arguments.iter().position(|argument| argument == "--server") {
-        machine::pin(0);
-        serve(&arguments[at + 1]);
-    }
+    sides::serve();
     machine::pin(1);
     println!("machine: {}", machine::name());
     println!(
-        "load: 1 connection, 64 in flight, Reserve and Commit in turn, 1,000 users, durability memory"
+        "load: 64 in flight on 1 connection, Reserve and Commit in turn, durability process, unless a line says otherwise"
     );
-    let [echo, constant, quota] =
-        ["echo", "constant", "quota"].map(|kind| load::Server::start(&["--server", kind]));
-    let mut figures: [machine::Figure; 5] = Default::default();
-    let mut rates: [machine::Figure; 3] = Default::default();
-    for repetition in 0..=REPETITIONS {
-        let seen = [&echo, &constant, &quota].map(load::measure);
-        if repetition == 0 {
-            continue; // Warm-up.
-        }
-        let [echo, constant, quota] = [&seen[0], &seen[1], &seen[2]].map(|seen| seen.cpu_us);
-        let values = [echo, constant, quota, quota / echo, quota - constant];
-        for (figure, value) in figures.iter_mut().zip(values) {
-            figure.add(value);
-        }
-        for (rate, seen) in rates.iter_mut().zip(&seen) {
-            rate.add(seen.calls_per_second);
-        }
+    if chosen("P1") || chosen("P1b") {
+        few_users();
     }
-    let [echo, constant, quota, ratio, rules] = &figures;
-    println!(
-        "CPU per call, stock echo                                   {echo} us; {} calls/s",
-        rates[0]
-    );
-    println!(
-        "CPU per call, quotad's server with a constant answer       {constant} us; {} calls/s",
-        rates[1]
-    );
-    println!(
-        "CPU per call, quotad                                       {quota} us; {} calls/s",
-        rates[2]
-    );
-    machine::against(
-        "P1  quotad / stock echo, CPU per call",
-        ratio,
-        "x",
-        1.0,
-        0.92,
-    );
+    if chosen("P2") {
+        many_users();
+    }
+    if chosen("P4") {
+        two_threads();
+    }
+    if chosen("P5") || chosen("P6") {
+        many_at_once();
+    }
+    if chosen("P18") {
+        denials();
+    }
+    kept::clear();
+}
+
+/// A slice of pairs.
+fn pairs(server: &Server, wires: &mut [Wire], users: usize) -> Seen {
+    let mut work = Pairs::new(Users::of("acme", users), run::lasts());
+    load::slice(server, wires, IN_FLIGHT, &mut work)
+}
+
+/// P1 and P1b.
+fn few_users() {
+    let servers = [
+        sides::echo(),
+        sides::constant(),
+        sides::quotad("process", FEW, 1),
+    ];
+    let mut wires = servers.each_ref().map(|it| [it.connect()]);
+    let [echo, constant, quotad] = run::interleaved(|at| pairs(&servers[at], &mut wires[at], FEW));
+    told("stock echo", &echo);
+    told("quotad's server with a constant answer", &constant);
+    told("quotad, 1 k users", &quotad);
+    let name = "P1  quotad / stock echo, CPU per call, 1 k users";
+    machine::against(name, &run::ratio(&quotad, &echo), "x", 1.0, 0.92);
+    let rules = run::both(&quotad, &constant, |a, b| a.cpu_us - b.cpu_us);
     machine::against(
         "P1b quotad - constant answer, CPU per call",
-        rules,
+        &rules,
         "us",
         0.5,
         0.3,
     );
 }
 
-/// In the child: serves one side on one thread until the parent goes.
-fn serve(kind: &str) -> ! {
-    if kind == "echo" {
-        stock::serve();
-    }
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    let vitals = Arc::new(Vitals::new(Arc::clone(&clock)));
-    vitals.enter(Phase::Ready);
-    let settings = Settings {
-        listen: Some("127.0.0.1:0".parse().unwrap()),
-        socket: None,
-        threads: NonZeroUsize::MIN,
+/// P2.
+fn many_users() {
+    let users = run::scaled(1_000_000);
+    let servers = [sides::echo(), sides::quotad("process", users, 1)];
+    let mut wires = servers.each_ref().map(|it| [it.connect()]);
+    let [echo, quotad] = run::interleaved(|at| pairs(&servers[at], &mut wires[at], users));
+    told("stock echo", &echo);
+    told("quotad, 1 M users", &quotad);
+    let name = "P2  quotad / stock echo, CPU per call, 1 M users";
+    machine::against(name, &run::ratio(&quotad, &echo), "x", 1.1, 1.0);
+}
+
+/// P4.
+fn two_threads() {
+    const CONNECTIONS: usize = 8;
+    let servers = [1, 2].map(|threads| sides::quotad("process", FEW, threads));
+    let mut wires = servers
+        .each_ref()
+        .map(|it| std::array::from_fn::<_, CONNECTIONS, _>(|_| it.connect()));
+    let mut shares = Figure::default();
+    let [one, two] = run::interleaved(|at| {
+        let threads = || machine::cpu_of_threads(servers[at].process());
+        let before = threads();
+        let seen = pairs(&servers[at], &mut wires[at], FEW);
+        if at == 1 {
+            shares.add(busier(&before, &threads()));
+        }
+        seen
+    });
+    told("8 connections, one data-plane thread", &one);
+    told("8 connections, two data-plane threads", &two);
+    let name = "P4  two data-plane threads / one, CPU per call";
+    machine::against(name, &run::ratio(&two, &one), "x", 1.25, 1.15);
+    machine::against("P4  share of the busier thread", &shares, "%", 60.0, 55.0);
+}
+
+/// The share of the busier data-plane thread in what both used meanwhile, in percent.
+fn busier(before: &[(String, u64)], after: &[(String, u64)]) -> f64 {
+    let of = |all: &[(String, u64)], name: &str| -> u64 {
+        all.iter().filter(|it| it.0 == name).map(|it| it.1).sum()
     };
-    let plane = if kind == "constant" {
-        DataPlane::start_with_direct(&settings, constant::Constant, vitals, clock)
-    } else {
-        let engine = Arc::new(plan::engine(Arc::clone(&clock)));
-        DataPlane::start(
-            &settings,
-            Parts {
-                engine,
-                vitals,
-                clock,
-                gate: Arc::new(Gate::open()),
-            },
-        )
-    };
-    let plane = plane.unwrap();
-    load::tell(plane.address().unwrap());
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime.block_on(load::parent_gone());
-    std::process::exit(0)
+    let used = ["quotad-data-0", "quotad-data-1"].map(|name| of(after, name) - of(before, name));
+    used[0].max(used[1]) as f64 * 100.0 / (used[0] + used[1]).max(1) as f64
+}
+
+/// P5 and P6.
+fn many_at_once() {
+    const STREAMED: usize = 256;
+    const BATCH: usize = 100;
+    const BATCHES: usize = 4;
+    let server = sides::quotad("process", FEW, 1);
+    let mut wires = [server.connect()];
+    let mut open = server.connect();
+    open.open(work::STREAM);
+    let users = || Users::of("acme", FEW);
+    let [streamed, batched] = run::interleaved(|at| {
+        if at == 0 {
+            load::seen(&server, || {
+                work::stream(&mut open, STREAMED, users(), run::lasts())
+            })
+        } else {
+            let mut work = Batches::new(users(), BATCH, run::lasts());
+            load::slice(&server, &mut wires, BATCHES, &mut work)
+        }
+    });
+    told("stream, 256 in flight, an operation", &streamed);
+    told("batches of 100, 4 in flight, an operation", &batched);
+    let [streamed, batched] = [streamed, batched].map(|it| run::cpu(&it));
+    machine::against("P5  stream, CPU per operation", &streamed, "us", 0.75, 0.6);
+    machine::against(
+        "P6  batch of 100, CPU per operation",
+        &batched,
+        "us",
+        0.9,
+        0.7,
+    );
+}
+
+/// P18.
+fn denials() {
+    let server = sides::quotad("process", FEW, 1);
+    let mut wires = [server.connect()];
+    let [granted, denied] = run::interleaved(|at| {
+        let organization = ["acme", plan::NOTHING_LEFT][at];
+        let users = Users::of(organization, FEW);
+        let mut work = Reserves::new(users, at == 1, run::lasts());
+        let seen = load::slice(&server, &mut wires, IN_FLIGHT, &mut work);
+        // What was reserved is committed, and that is not measured.
+        load::closed(&mut wires, IN_FLIGHT, &mut Commits(work.granted));
+        seen
+    });
+    told("Reserve alone, granted", &granted);
+    told("Reserve alone, denied", &denied);
+    let name = "P18 denied / granted, CPU per call";
+    machine::against(name, &run::ratio(&denied, &granted), "x", 1.3, 1.1);
+}
+
+fn told(name: &str, side: &[Seen]) {
+    let (cpu, rate) = (run::cpu(side), run::rate(side));
+    println!("    {name:<54} {cpu} us; {rate} calls/s");
 }

@@ -6,6 +6,7 @@ mod apply;
 mod audit;
 mod balance;
 mod balances;
+mod bench;
 mod charge;
 mod check;
 mod client;
@@ -105,6 +106,7 @@ enum Command {
     Charge(charge::Args),
     Balance(balance::Args),
     Estimate(estimate::Args),
+    Bench(bench::Args),
     Plan(plan::Args),
     Apply(apply::Args),
     Organizations(organizations::Args),
@@ -175,6 +177,7 @@ impl Command {
             Self::Charge(args) => charge::run(args, output),
             Self::Balance(args) => balance::run(args, output),
             Self::Estimate(args) => estimate::run(&args, output),
+            Self::Bench(args) => bench::run(args, output),
             Self::Plan(args) => plan::run(&args, output),
             Self::Apply(args) => apply::run(args, output),
             Self::Organizations(args) => organizations::run(args, output),

@@ -1,26 +1,19 @@
-//! A server in a process of its own, and a load on it: one connection, Reserve and Commit in turn.
-// A benchmark measures time; nothing else may read a raw clock.
-#![allow(clippy::disallowed_methods)]
+//! A server in a process of its own, and loads on it.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use quotad::rpc::pb;
-use quotad::rpc::pb::quota_service_client::QuotaServiceClient;
 use tokio::io::AsyncReadExt;
 
 use super::machine::cpu_ns;
+use super::run::Seen;
+use super::wire::Wire;
+use super::work::Work;
 
 /// Calls in flight, as in performance.md.
 pub const IN_FLIGHT: usize = 64;
-
-/// Users that take turns.
-const USERS: usize = 1_000;
-
-/// Pairs of calls in one repetition: about a second.
-pub const PAIRS: usize = 40_000;
 
 /// A child process that serves.
 pub struct Server {
@@ -29,14 +22,6 @@ pub struct Server {
     /// Closed with this value, and then the child ends.
     stdin: ChildStdin,
     stdout: BufReader<ChildStdout>,
-}
-
-/// One repetition.
-pub struct Seen {
-    /// CPU of the server per call.
-    pub cpu_us: f64,
-    /// Reserve and Commit count as two.
-    pub calls_per_second: f64,
 }
 
 impl Server {
@@ -70,11 +55,12 @@ impl Server {
     }
 
     /// A connection.
-    pub async fn client(&self) -> QuotaServiceClient<tonic::transport::Channel> {
-        let endpoint =
-            tonic::transport::Endpoint::from_shared(format!("http://{}", self.address)).unwrap();
-        let channel = endpoint.tcp_nodelay(true).connect().await.unwrap();
-        QuotaServiceClient::new(channel)
+    pub fn connect(&self) -> Wire {
+        Wire::connect(self.address)
+    }
+
+    pub fn process(&self) -> u32 {
+        self.child.id()
     }
 }
 
@@ -104,80 +90,95 @@ pub async fn parent_gone() {
     let _gone = stdin.read(&mut byte).await;
 }
 
-/// One repetition of the load, with 64 calls in flight.
-pub fn measure(server: &Server) -> Seen {
-    measure_with(server, IN_FLIGHT, PAIRS)
+/// One slice: so many calls in flight over these connections, each followed by the next, until the work is done.
+pub fn slice(server: &Server, wires: &mut [Wire], in_flight: usize, work: &mut impl Work) -> Seen {
+    seen(server, || closed(wires, in_flight, work))
 }
 
-/// One repetition of so many pairs, with so many calls in flight.
-pub fn measure_with(server: &Server, in_flight: usize, pairs: usize) -> Seen {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime.block_on(async {
-        let client = server.client().await;
-        let (cpu_before, began) = (cpu_ns(server.child.id()), Instant::now());
-        let lanes: Vec<_> = (0..in_flight)
-            .map(|lane| tokio::spawn(lane_of(client.clone(), lane, in_flight, pairs)))
-            .collect();
-        for lane in lanes {
-            lane.await.unwrap();
+/// What something costs the server that answers how many operations it did.
+pub fn seen(server: &Server, work: impl FnOnce() -> u64) -> Seen {
+    let (cpu_before, began) = (cpu_ns(server.process()), Instant::now());
+    let operations = work();
+    let cpu = cpu_ns(server.process()) - cpu_before;
+    Seen {
+        cpu_us: cpu as f64 / 1_000.0 / operations as f64,
+        calls_per_second: operations as f64 / began.elapsed().as_secs_f64(),
+    }
+}
+
+/// A call that is to be made: its lane, its path, and where its message ends.
+type Next = (u32, &'static str, usize);
+
+/// Closed loop; answers the operations done.
+pub fn closed(wires: &mut [Wire], in_flight: usize, work: &mut impl Work) -> u64 {
+    let (mut next, mut bodies) = (Vec::<Next>::new(), Vec::new());
+    let (mut busy, mut operations) = (vec![0; wires.len()], 0);
+    let connections = wires.len();
+    for (number, wire) in wires.iter_mut().enumerate() {
+        wire.wait(connections == 1);
+        for lane in (number..in_flight).step_by(connections) {
+            if let Some(path) = work.begin(lane, &mut bodies) {
+                next.push((lane as u32, path, bodies.len()));
+                busy[number] += 1;
+            }
         }
-        let (cpu, seconds) = (
-            cpu_ns(server.child.id()) - cpu_before,
-            began.elapsed().as_secs_f64(),
-        );
-        let calls = 2.0 * (pairs / in_flight * in_flight) as f64;
-        Seen {
-            cpu_us: cpu as f64 / 1_000.0 / calls,
-            calls_per_second: calls / seconds,
+        send(wire, &mut next, &mut bodies);
+    }
+    while busy.iter().any(|it| *it > 0) {
+        let mut came = false;
+        for (wire, busy) in wires.iter_mut().zip(&mut busy) {
+            if *busy == 0 {
+                continue;
+            }
+            came |= wire.receive(|lane, answer| {
+                operations += work.answered(lane as usize, answer);
+                if let Some(path) = work.begin(lane as usize, &mut bodies) {
+                    next.push((lane, path, bodies.len()));
+                } else {
+                    *busy -= 1;
+                }
+            });
+            send(wire, &mut next, &mut bodies);
         }
-    })
+        if !came {
+            // A server with several threads runs on this core too.
+            std::thread::yield_now();
+        }
+    }
+    operations
 }
 
-async fn lane_of(
-    mut client: QuotaServiceClient<tonic::transport::Channel>,
-    lane: usize,
-    in_flight: usize,
-    pairs: usize,
-) {
-    for turn in 0..pairs / in_flight {
-        let user = format!("user-{:04}", (lane + turn * in_flight) % USERS);
-        let reserved = client
-            .reserve(reserve("acme", user))
-            .await
-            .expect("granted");
-        let reservation = reserved.into_inner().reservation.expect("a reservation");
-        client
-            .commit(commit(reservation.id))
-            .await
-            .expect("committed");
+fn send(wire: &mut Wire, next: &mut Vec<Next>, bodies: &mut Vec<u8>) {
+    let mut from = 0;
+    for (lane, path, till) in next.drain(..) {
+        wire.call(lane, path, &bodies[from..till]);
+        from = till;
     }
+    bodies.clear();
+    wire.flush();
 }
 
-/// Holds 100 credits.
-pub fn reserve(organization: &str, user: String) -> pb::ReserveRequest {
-    pb::ReserveRequest {
-        subject: Some(pb::Subject {
-            organization: organization.to_owned(),
-            environment: "production".to_owned(),
-            user,
-            ..Default::default()
-        }),
-        cost: Some(pb::Cost {
-            amount: Some(pb::cost::Amount::Credits(100)),
-            ..Default::default()
-        }),
-        ..Default::default()
+/// Latencies of calls that begin when their time comes, whether or not earlier ones are answered; in nanoseconds, from
+/// the instant at which each was to begin.
+pub fn paced(wire: &mut Wire, per_second: f64, lasts: Duration, work: &mut impl Work) -> Vec<u64> {
+    let (mut next, mut bodies) = (Vec::<Next>::new(), Vec::new());
+    let count = (per_second * lasts.as_secs_f64()) as usize;
+    let due = |number: usize| Duration::from_secs_f64(number as f64 / per_second);
+    let (mut taken, mut sent) = (Vec::with_capacity(count), 0);
+    wire.wait(false);
+    let began = Instant::now();
+    while taken.len() < count {
+        while sent < count && wire.has_room() && due(sent) <= began.elapsed() {
+            let path = work.begin(sent, &mut bodies).expect("work without an end");
+            next.push((sent as u32, path, bodies.len()));
+            sent += 1;
+            send(wire, &mut next, &mut bodies);
+        }
+        wire.receive(|number, answer| {
+            work.answered(number as usize, answer);
+            let late = began.elapsed().saturating_sub(due(number as usize));
+            taken.push(late.as_nanos() as u64);
+        });
     }
-}
-
-/// Books 80 of them.
-pub fn commit(reservation_id: Vec<u8>) -> pb::CommitRequest {
-    pb::CommitRequest {
-        reservation_id,
-        actual: Some(pb::commit_request::Actual::Amount(80)),
-        excess: 0,
-    }
+    taken
 }

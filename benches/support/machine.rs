@@ -34,6 +34,17 @@ pub fn cpu_ns(process: u32) -> u64 {
     tasks.flatten().filter_map(of).sum()
 }
 
+/// The same, thread by thread, with their names.
+pub fn cpu_of_threads(process: u32) -> Vec<(String, u64)> {
+    let tasks = std::fs::read_dir(format!("/proc/{process}/task")).expect("the server lives");
+    let of = |task: std::fs::DirEntry| {
+        let read = |name| std::fs::read_to_string(task.path().join(name)).ok();
+        let cpu = read("schedstat")?.split_whitespace().next()?.parse().ok()?;
+        Some((read("comm")?.trim().to_owned(), cpu))
+    };
+    tasks.flatten().filter_map(of).collect()
+}
+
 /// Nanoseconds of CPU that this thread has used. Steadier than elapsed time where the machine is shared.
 pub fn thread_cpu_ns() -> u64 {
     let time = clock_gettime(ClockId::ThreadCPUTime);
@@ -81,6 +92,14 @@ impl Figure {
         } else {
             f64::midpoint(self.0[middle - 1], self.0[middle])
         }
+    }
+}
+
+impl FromIterator<f64> for Figure {
+    fn from_iter<I: IntoIterator<Item = f64>>(values: I) -> Self {
+        let mut figure = Self::default();
+        values.into_iter().for_each(|value| figure.add(value));
+        figure
     }
 }
 

@@ -7,125 +7,73 @@ use std::time::{Duration, Instant};
 
 use quotad::storage::Durability;
 
-use super::{kept, listen, load, machine, scaled, share_of};
+use super::machine::Figure;
+use super::wire::Wire;
+use super::work::{Arrivals, Pairs, Users};
+use super::{kept, load, machine, run, share_of, sides};
 
-/// Repetitions of each side.
-const REPETITIONS: usize = 7;
-
-/// How long each side lasts: several snapshots.
-const PHASE: Duration = Duration::from_secs(3);
-
-/// A load that leaves time: so many clients, each pausing after each pair. At full load one would measure queues.
-const CLIENTS: usize = 32;
-const PAUSE: Duration = Duration::from_millis(3);
+/// How long each side lasts in a repetition: several snapshots.
+fn phase() -> Duration {
+    Duration::from_millis(if run::is_quick() { 300 } else { 2_000 })
+}
 
 /// Snapshots of a million cells would fill half of the usual journal seldom; nothing else may start one.
 const JOURNAL_BYTES_MAX: u64 = 4 << 30;
 
-/// Where the thread that takes snapshots may run.
-const PHASES: [&str; 3] = ["none", "same", "free"];
-
 pub fn run() {
-    let cells = scaled(1_000_000);
-    println!(
-        "load: 32 clients on 1 connection, each a Reserve and its Commit and then 3 ms of nothing, {cells} cells in 100 \
-         organizations, durability process"
-    );
+    let cells = run::scaled(1_000_000);
     let mut server = load::Server::start(&["--pauses"]);
-    let mut figures: [machine::Figure; 3] = Default::default();
-    let mut ratios: [machine::Figure; 2] = Default::default();
-    let mut took: [machine::Figure; 2] = Default::default();
-    let mut rate = machine::Figure::default();
-    for repetition in 0..=REPETITIONS {
-        let p99 = PHASES.map(|phase| {
-            server.ask(phase);
-            let (p99, calls) = measure(&server, cells);
-            let answer = server.ask("none");
-            let mut words = answer.split(' ').map(|it| it.parse::<f64>().unwrap());
-            let (count, seconds) = (words.next().unwrap(), words.next().unwrap());
-            let at = PHASES.iter().position(|&it| it == phase).unwrap();
-            if at > 0 && repetition > 0 {
-                took[at - 1].add(seconds / count.max(1.0) * 1e3);
-            }
-            if repetition > 0 {
-                rate.add(calls);
+    let mut wire = [server.connect()];
+    let users = || Users::of_many(kept::ORGANIZATIONS, cells);
+    let mut work = Pairs::new(users(), 5 * run::lasts());
+    let rate = load::slice(&server, &mut wire, load::IN_FLIGHT, &mut work).calls_per_second / 2.0;
+    println!(
+        "load: {rate:.0} calls/s at their times (half of what can be), Reserve and Commit, {cells} cells in 100 \
+         organizations, durability process, one core for all of the server"
+    );
+    let mut p99s: [Figure; 2] = Default::default();
+    let (mut ratio, mut took) = <(Figure, Figure)>::default();
+    for repetition in 0..=run::repetitions() {
+        let seen = ["off", "on"].map(|snapshots| {
+            server.ask(snapshots);
+            let p99 = p99(&mut wire, rate, users());
+            let answer = server.ask("off");
+            let (count, seconds) = answer.split_once(' ').unwrap();
+            let (count, seconds): (f64, f64) = (count.parse().unwrap(), seconds.parse().unwrap());
+            assert_eq!(
+                count > 0.0,
+                snapshots == "on",
+                "snapshots only where there are to be"
+            );
+            if count > 0.0 {
+                took.add(seconds / count * 1e3);
             }
             p99
         });
         if repetition == 0 {
             continue; // Warm-up.
         }
-        for (figure, value) in figures.iter_mut().zip(p99) {
+        for (figure, value) in p99s.iter_mut().zip(seen) {
             figure.add(value);
         }
-        for (ratio, value) in ratios.iter_mut().zip(&p99[1..]) {
-            ratio.add(value / p99[0]);
-        }
+        ratio.add(seen[1] / seen[0]);
     }
+    let [off, on] = &p99s;
+    println!("    p99 without snapshots                                  {off} us");
     println!(
-        "    p99 without snapshots                                  {} us; {rate} calls/s",
-        figures[0]
+        "    p99 during snapshots                                   {on} us; a snapshot takes {took} ms"
     );
-    println!(
-        "    p99, snapshots on the data plane's core                {} us; a snapshot takes {} ms",
-        figures[1], took[0]
-    );
-    println!(
-        "    p99, snapshots on any core                             {} us; a snapshot takes {} ms",
-        figures[2], took[1]
-    );
-    machine::against(
-        "P10 p99 during snapshots / without, one core for all",
-        &ratios[0],
-        "x",
-        1.5,
-        1.1,
-    );
-    machine::against(
-        "P10 the same, snapshots on any core",
-        &ratios[1],
-        "x",
-        1.5,
-        1.1,
-    );
+    let name = "P10 p99 during back-to-back snapshots / without";
+    machine::against(name, &ratio, "x", 1.5, 1.1);
 }
 
-/// p99 of a call in microseconds, and calls per second.
-fn measure(server: &load::Server, cells: usize) -> (f64, f64) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime.block_on(async {
-        let client = server.client().await;
-        let lanes: Vec<_> = (0..CLIENTS)
-            .map(|lane| {
-                let mut client = client.clone();
-                tokio::spawn(async move {
-                    let (began, mut taken, mut at) = (Instant::now(), Vec::new(), lane * 7_919);
-                    while began.elapsed() < PHASE {
-                        at = (at + 104_729) % cells;
-                        let (organization, user) = kept::who(at);
-                        let asked = Instant::now();
-                        let answer = client.reserve(load::reserve(&organization, user)).await;
-                        taken.push(asked.elapsed().as_secs_f64() * 1e6);
-                        let id = answer.unwrap().into_inner().reservation.unwrap().id;
-                        let asked = Instant::now();
-                        client.commit(load::commit(id)).await.unwrap();
-                        taken.push(asked.elapsed().as_secs_f64() * 1e6);
-                        tokio::time::sleep(PAUSE).await;
-                    }
-                    taken
-                })
-            })
-            .collect();
-        let mut all = Vec::new();
-        for lane in lanes {
-            all.extend(lane.await.unwrap());
-        }
-        all.sort_by(f64::total_cmp);
-        (share_of(&all, 0.99), all.len() as f64 / PHASE.as_secs_f64())
-    })
+/// p99 of a phase, in microseconds.
+fn p99(wires: &mut [Wire; 1], rate: f64, users: Users) -> f64 {
+    let mut work = Arrivals::new(users);
+    let mut taken = load::paced(&mut wires[0], rate, phase(), &mut work);
+    load::closed(wires, load::IN_FLIGHT, &mut work.rest());
+    taken.sort_unstable();
+    share_of(&taken, 0.99) as f64 / 1e3
 }
 
 /// In the child: the large books, and snapshots of them while the parent says so.
@@ -138,20 +86,15 @@ pub fn serve() {
     );
     kept.storage.recover(&kept.engine).unwrap();
     kept.engine.apply_plan(kept::large_plan()).unwrap();
-    // The threads that make room are needed before anything is booked; one snapshot of nearly nothing.
-    kept.storage.run(&kept.engine).unwrap();
-    for number in 0..scaled(1_000_000) {
+    kept::fill(&kept, run::scaled(1_000_000), |number| {
         kept::charge(&kept.engine, number);
-    }
-    let _plane = listen(kept.parts());
-    let loops = ["same", "free"].map(|place| Loop::start(&kept, place == "free"));
+    });
+    kept.storage.run(&kept.engine).unwrap();
+    let _plane = sides::listen(kept.parts(), 1);
+    let snapshots = Loop::start(&kept);
     for line in std::io::stdin().lock().lines() {
-        let mut sum = (0, Duration::ZERO);
-        for (it, place) in loops.iter().zip(["same", "free"]) {
-            let (count, took) = it.set(line.as_deref().is_ok_and(|line| line == place));
-            sum = (sum.0 + count, sum.1 + took);
-        }
-        println!("{} {}", sum.0, sum.1.as_secs_f64());
+        let (count, took) = snapshots.set(line.is_ok_and(|line| line == "on"));
+        println!("{count} {}", took.as_secs_f64());
     }
 }
 
@@ -164,7 +107,7 @@ struct Loop {
 }
 
 impl Loop {
-    fn start(kept: &kept::Kept, is_free: bool) -> Self {
+    fn start(kept: &kept::Kept) -> Self {
         let it = Self {
             is_on: Arc::default(),
             is_busy: Arc::default(),
@@ -175,9 +118,6 @@ impl Loop {
         let (count, nanos) = (Arc::clone(&it.count), Arc::clone(&it.nanos));
         let (engine, storage) = (Arc::clone(&kept.engine), Arc::clone(&kept.storage));
         std::thread::spawn(move || {
-            if is_free {
-                machine::unpin();
-            }
             loop {
                 is_busy.store(true, Ordering::SeqCst);
                 while is_on.load(Ordering::SeqCst) {

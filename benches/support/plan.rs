@@ -32,6 +32,25 @@ pub const BOUNDS: Bounds = Bounds {
     labels: 10_000,
 };
 
+/// The organization that has nothing left but what [`SPENT`] credits take, in the environment `production`.
+pub const NOTHING_LEFT: &str = "spent";
+
+/// What [`NOTHING_LEFT`] may spend before it is denied.
+pub const SPENT: u64 = 100;
+
+/// The plan with one more organization, all of whose requests are denied once it has spent what it has.
+pub fn with_nothing_left(mut plan: Plan) -> Plan {
+    let usual = plan.organizations.values().next().expect("there is one");
+    let mut spent = OrganizationPlan::clone(usual);
+    for environment in spent.environments.values_mut() {
+        environment.allocation = credits(SPENT);
+        environment.overage = Overage::Hard;
+    }
+    plan.organizations
+        .insert(NOTHING_LEFT.into(), Arc::new(spent));
+    plan
+}
+
 /// Such organizations as [`engine`] has one of.
 pub fn plan(names: impl IntoIterator<Item = String>) -> Plan {
     let contract = Grant {

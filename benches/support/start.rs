@@ -6,10 +6,13 @@ use std::time::Instant;
 
 use quotad::storage::{Durability, Recovered};
 
-use super::{kept, machine, scaled};
+use super::run::scaled;
+use super::{calls, kept, machine, run};
 
 /// Starts of the same directory.
-const REPETITIONS: usize = 5;
+fn repetitions() -> usize {
+    run::repetitions().min(5)
+}
 
 /// Longer than the tail: it must not make a snapshot of its own.
 const JOURNAL_BYTES_MAX: u64 = 4 << 30;
@@ -30,7 +33,7 @@ pub fn run() {
         bytes(&books) / 1_000_000
     );
     let mut figures: [machine::Figure; 5] = Default::default();
-    for _ in 0..REPETITIONS {
+    for _ in 0..repetitions() {
         copy_all(&books, &copy);
         // Once with the tail, and once more without it: what was replayed is in the snapshot then.
         for with_tail in [true, false] {
@@ -97,7 +100,7 @@ pub fn build() {
     for number in 0..pairs {
         room(number);
         let id = kept::reserve(engine, number * 13 % cells);
-        kept::commit(engine, id);
+        calls::commit(engine, id);
     }
     storage.sync().unwrap();
     // No destructors, no last snapshot.

@@ -35,6 +35,13 @@ pub(super) struct Server {
     server: String,
 }
 
+impl Server {
+    /// As it was written.
+    pub(super) fn address(&self) -> &str {
+        &self.server
+    }
+}
+
 /// What stopped a command that talks to a sidecar.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ClientError {
@@ -180,12 +187,7 @@ pub(super) fn failed(error: &ClientError, output: Output) -> Exit {
         print_fields(output, &fields);
         return Exit::Denied;
     }
-    complain(&format!(
-        "{}: {}{}",
-        code_name(status.code()),
-        status.message(),
-        advice(status)
-    ));
+    complain(&format!("{}{}", sentence(status), advice(status)));
     match status.code() {
         Code::InvalidArgument
         | Code::NotFound
@@ -197,6 +199,11 @@ pub(super) fn failed(error: &ClientError, output: Output) -> Exit {
         | Code::PermissionDenied => Exit::Refused,
         _ => Exit::Unavailable,
     }
+}
+
+/// What the sidecar said.
+pub(super) fn sentence(status: &Status) -> String {
+    format!("{}: {}", code_name(status.code()), status.message())
 }
 
 /// What to do, where the sidecar does not know how this command is used.

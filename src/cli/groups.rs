@@ -18,7 +18,7 @@ const GROUPS: &[(&str, &[&str])] = &[
     (
         "Spend (a running sidecar)",
         &[
-            "reserve", "commit", "release", "charge", "balance", "estimate",
+            "reserve", "commit", "release", "charge", "balance", "estimate", "bench",
         ],
     ),
     (

@@ -4,6 +4,7 @@
 mod admin;
 mod admin_cli;
 mod administration;
+mod bench;
 mod bounds;
 mod commands;
 mod formats;

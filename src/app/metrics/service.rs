@@ -38,9 +38,8 @@ impl Observed {
                 None,
                 "Of the granted ones, those that only shadow mode let pass.",
             ),
-            Reason::ALL.map(|reason| {
-                ([("reason", reason.as_str())], stats.would_be_denied(reason))
-            }),
+            Reason::ALL
+                .map(|reason| ([("reason", reason.as_str())], stats.would_be_denied(reason))),
         )
     }
 

@@ -48,15 +48,21 @@ impl Unary {
                                 services.direct(call, it, deadline)
                             });
                             match answer {
-                                Answer::Message(message) => match services.passes(message.receipt) {
-                                    Ok(None) => {
-                                        return Poll::Ready(self.leave(services, call, message));
+                                Answer::Message(message) => {
+                                    match services.passes(message.receipt) {
+                                        Ok(None) => {
+                                            return Poll::Ready(
+                                                self.leave(services, call, message),
+                                            );
+                                        }
+                                        Ok(Some(wait)) => {
+                                            *self = Self::Leaving(wait, call, message)
+                                        }
+                                        Err(Unsafe) => {
+                                            return Poll::Ready(self.never_safe(services));
+                                        }
                                     }
-                                    Ok(Some(wait)) => *self = Self::Leaving(wait, call, message),
-                                    Err(Unsafe) => {
-                                        return Poll::Ready(self.never_safe(services));
-                                    }
-                                },
+                                }
                                 Answer::Refused(head) => {
                                     *self = Self::Gone;
                                     return Poll::Ready(refused(head));
