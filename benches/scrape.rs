@@ -15,8 +15,6 @@
     clippy::print_stdout
 )]
 
-#[path = "support/load.rs"]
-mod load;
 #[path = "support/machine.rs"]
 mod machine;
 
@@ -29,6 +27,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use quotad::rpc::pb;
 use quotad::rpc::pb::quota_service_client::QuotaServiceClient;
 
 #[global_allocator]
@@ -112,11 +111,11 @@ fn measure(sidecar: &Sidecar, users: usize, phase: Duration) -> f64 {
                 while began.elapsed() < phase {
                     at = (at + 104_729) % users;
                     let asked = Instant::now();
-                    let answer = client.reserve(load::reserve("acme", user(at))).await;
+                    let answer = client.reserve(reserve(user(at))).await;
                     taken.push(asked.elapsed().as_secs_f64() * 1e6);
                     let id = answer.unwrap().into_inner().reservation.unwrap().id;
                     let asked = Instant::now();
-                    client.commit(load::commit(id)).await.unwrap();
+                    client.commit(commit(id)).await.unwrap();
                     taken.push(asked.elapsed().as_secs_f64() * 1e6);
                     tokio::time::sleep(PAUSE).await;
                 }
@@ -131,6 +130,32 @@ fn measure(sidecar: &Sidecar, users: usize, phase: Duration) -> f64 {
     });
     all.sort_by(f64::total_cmp);
     all[(all.len() * 99 / 100).min(all.len() - 1)]
+}
+
+/// Holds 100 credits.
+fn reserve(user: String) -> pb::ReserveRequest {
+    pb::ReserveRequest {
+        subject: Some(pb::Subject {
+            organization: "acme".to_owned(),
+            environment: "production".to_owned(),
+            user,
+            ..Default::default()
+        }),
+        cost: Some(pb::Cost {
+            amount: Some(pb::cost::Amount::Credits(100)),
+            ..Default::default()
+        }),
+        ..Default::default()
+    }
+}
+
+/// Books 80 of them.
+fn commit(reservation_id: Vec<u8>) -> pb::CommitRequest {
+    pb::CommitRequest {
+        reservation_id,
+        actual: Some(pb::commit_request::Actual::Amount(80)),
+        ..Default::default()
+    }
 }
 
 fn user(number: usize) -> String {
