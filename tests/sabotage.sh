@@ -54,7 +54,7 @@ objects 2 model "$model" the_engine \
   skip-user-cap keep-rest fire-twice no-expiry skip-fact forget-id no-pay-down torn-copy lose-row
 objects 2 linearizability "$it" linearize \
   skip-user-cap no-expiry forget-id split-charge stale-edit
-objects 2 audit "$it" the_audit_finds_nothing drift keep-rest
+objects 2 audit "$it" the_audit_finds_nothing drift
 objects 2 power-loss "$survival" a_crash_at_every_step no-fsync acknowledge-early skip-replay no-checksum
 objects 2 corruption "$survival" a_damaged_byte no-checksum
 objects 2 io-errors "$survival" nobody_is_told no-fsync acknowledge-early

@@ -121,8 +121,9 @@ struct Total {
 /// So many shards may each keep a step to themselves.
 const SHARDS_MAX: u64 = SHARDS as u64;
 
-/// The longest step: beyond it a shared counter is touched so seldom that it costs nothing.
-const STEP_MAX: u64 = 64;
+/// The longest step. What the shards may keep to themselves counts as open where the journal promises room to settle
+/// every hold, so that a long one would ask small journals for much.
+const STEP_MAX: u64 = 8;
 
 impl Total {
     fn within(bound: usize) -> Self {

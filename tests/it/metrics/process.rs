@@ -222,11 +222,14 @@ async fn a_page_of_100_000_users_is_bounded() {
             asked.elapsed().as_millis(),
             without.bytes
         );
-        let most: f64 = most.parse().unwrap();
-        assert_eq!(page.value("quotad_accounts_shown", "kind=user"), most);
+        let most: u32 = most.parse().unwrap();
+        assert_eq!(
+            page.value("quotad_accounts_shown", "kind=user"),
+            f64::from(most)
+        );
         assert_eq!(
             page.value("quotad_accounts_folded", "kind=user"),
-            50_000.0 - most
+            50_000.0 - f64::from(most)
         );
         assert_eq!(
             page.value(
@@ -237,7 +240,7 @@ async fn a_page_of_100_000_users_is_bounded() {
         );
         assert_eq!(
             page.families["quotad_used_credits"].samples.len(),
-            most as usize + 2
+            usize::try_from(most).unwrap() + 2
         );
         assert!(page.bytes < bytes_max, "{} bytes", page.bytes);
         // Everything was replayed, or loaded from a snapshot.
