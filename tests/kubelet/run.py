@@ -180,6 +180,8 @@ class Tests:
         self.report.check("a wrong plan is refused, and the last good one stays", problems)
         config.publish({"plan.yaml": plan(1_000_000), "quotad.yaml": settings})
         self.report.check("and its correction applies", until(lambda: quota.charge(user="ana", credits=5000), Denied))
+        strange = [line for line in pod.log.read_text().splitlines() if '"target":"quotad' not in line]
+        self.report.check("nobody but quotad speaks in the log", strange)
 
     def metrics(self, pod):
         """What alerts and dashboard ask for is on the page that Prometheus reads, of a pod under load; and the page is Prometheus'."""
