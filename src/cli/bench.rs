@@ -159,7 +159,7 @@ pub(super) fn run(args: Args, output: Output) -> Exit {
     let args = Arc::new(args);
     match measured(&args) {
         Ok(measured) => {
-            print_fields(output, &report::fields(&args, &measured));
+            print_fields(output, &report::fields(&args, &measured, output));
             match measured.failed.keys().next() {
                 Some(why) => {
                     complain(&format!("calls failed, such as: {why}"));

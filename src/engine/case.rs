@@ -218,8 +218,9 @@ impl Desk<'_> {
 
     /// Whether another request can be recorded, so that every open hold can still be settled after it.
     pub(super) fn can_record(&self) -> bool {
-        let open = self.shared.stats.holds_open_at_most();
-        self.shared.recorder.has_room(open)
+        let (recorder, stats) = (&self.shared.recorder, &self.shared.stats);
+        // The shards are counted one by one only where room is scarce.
+        recorder.has_room(stats.holds_open_at_most()) || recorder.has_room(stats.holds_open())
     }
 
     /// An administrator's change takes room as a request does: not that of open holds.

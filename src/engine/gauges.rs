@@ -121,8 +121,8 @@ struct Total {
 /// So many shards may each keep a step to themselves.
 const SHARDS_MAX: u64 = SHARDS as u64;
 
-/// The longest step. What the shards may keep to themselves counts as open where the journal promises room to settle
-/// every hold, so that a long one would ask small journals for much.
+/// The longest step: long enough that a shared counter is touched seldom, short enough that what shards keep to themselves is
+/// little beside the journal's room.
 const STEP_MAX: u64 = 8;
 
 impl Total {
