@@ -1,5 +1,6 @@
 //! What requests feel of a scrape each second: p99 with and without it, in pairs, against the program itself, with 100,000
-//! users, half of them with a limit, and as many of them on the page as may be. Everything of the server runs on core 0, also the page.
+//! users, half of them with a limit, and as many of them on the page as may be. Everything of the server runs on core 0, also
+//! what writes the page.
 //!
 //! `QUOTAD_BENCH_PERCENT=2` makes plan and phases smaller, for a run that only shows that it runs.
 #![allow(
@@ -28,7 +29,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use quotad::config::plan_file;
+use quotad::domain::credits::Credits;
+use quotad::domain::names::Name;
+use quotad::domain::rates::Cost;
+use quotad::engine::order::{Charge, Subject};
+use quotad::engine::proof::Proven;
+use quotad::engine::recorder::Forgetful;
+use quotad::engine::{Bounds, Engine};
 use quotad::rpc::pb::quota_service_client::QuotaServiceClient;
+use quotad::world::clock::SystemClock;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -48,6 +58,7 @@ fn main() {
     let phase = Duration::from_millis(scaled(10_000) as u64);
     println!("machine: {}", machine::name());
     machine::pin(0);
+    audit(users);
     let sidecar = Sidecar::start(users);
     machine::pin(1);
     println!(
@@ -83,6 +94,44 @@ fn main() {
         "x",
         1.1,
         1.0,
+    );
+}
+
+/// How long the audit of the counters holds a shard's lock: nothing else wants it here, so that it is the time of a step.
+fn audit(users: usize) {
+    let text = "organizations: {acme: {grants: [{kind: contract, credits: 9000000}]}}\n";
+    let plan = plan_file::parse(text, "plan.yaml").unwrap();
+    let clock = Arc::new(SystemClock::new());
+    let engine = Engine::new(Bounds::default(), 1, clock, Arc::new(Forgetful));
+    engine.apply_plan(plan).unwrap();
+    for number in 0..users {
+        let user = user(number);
+        let name = |text| Name::parse(text).unwrap();
+        let subject = Subject::new(name("acme"), name("production"), Some(name(&user)));
+        let cost = Cost::Credits {
+            amount: Credits::saturating(1),
+            operation: None,
+        };
+        let id = None;
+        engine.charge(&Charge { subject, cost, id }).unwrap();
+    }
+    let id = engine.organization_after(None).unwrap();
+    let (mut steps, mut whole) = (machine::Figure::default(), machine::Figure::default());
+    for _ in 0..PAIRS {
+        let (began, mut last, mut longest) = (Instant::now(), Instant::now(), 0.0_f64);
+        let proven = engine.prove(id, &mut || {
+            longest = longest.max(last.elapsed().as_secs_f64() * 1e6);
+            last = Instant::now();
+        });
+        let Proven::Whole(proof) = proven else {
+            panic!("nothing is in its way: {proven:?}");
+        };
+        assert_eq!(proof.difference, 0);
+        whole.add(began.elapsed().as_secs_f64() * 1e3);
+        steps.add(longest);
+    }
+    println!(
+        "audit of {users} users                                 {whole} ms; the longest step {steps} us"
     );
 }
 

@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod disk;
 pub mod histogram;
+pub mod priority;
 pub mod sabotage;
 pub mod sync;
 pub mod vitals;

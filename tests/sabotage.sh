@@ -45,7 +45,7 @@ objects model "$model" the_engine \
   skip-user-cap keep-rest fire-twice no-expiry skip-fact forget-id no-pay-down torn-copy lose-row
 objects linearizability "$it" linearize \
   skip-user-cap no-expiry forget-id split-charge stale-edit
-objects audit "$it" the_audit_finds_nothing drift keep-rest
+objects audit "$it" the_audit_finds_nothing drift
 objects power-loss "$survival" a_crash_at_every_step no-fsync acknowledge-early skip-replay no-checksum
 objects corruption "$survival" a_damaged_byte no-checksum
 objects io-errors "$survival" nobody_is_told no-fsync acknowledge-early

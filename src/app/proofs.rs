@@ -13,6 +13,7 @@ use crate::domain::time::Timestamp;
 use crate::engine::Engine;
 use crate::engine::proof::{Proof, Proven};
 use crate::world::clock::Clock;
+use crate::world::priority;
 
 /// The rest between two organizations.
 const REST: Duration = Duration::from_secs(1);
@@ -61,6 +62,7 @@ impl Proofs {
         let thread = thread::Builder::new()
             .name("quotad-proof".to_owned())
             .spawn(move || {
+                priority::step_back();
                 let mut rest = REST;
                 while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(rest) {
                     rest = prover.next().saturating_mul(REST_SHARE).max(REST);

@@ -9,6 +9,8 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use tokio::sync::Semaphore;
 
+use crate::world::priority;
+
 /// So many may wait for their page; one more is told to come back.
 const WAITING_MAX: usize = 16;
 
@@ -90,6 +92,8 @@ impl Metrics {
         let written = tokio::task::spawn_blocking(move || {
             // Kept until the page is written, also if whoever asked has gone.
             let _turn = turn;
+            // What else this thread may be given are reports: requests come before those too.
+            priority::step_back();
             write(format)
         });
         match written.await {

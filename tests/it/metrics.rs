@@ -1,6 +1,7 @@
 //! The page of metrics, of a whole process under load: strictly read, compared with its documentation and with what the API
 //! says; and what it shows when something is wrong.
-#![allow(unreachable_pub)]
+// A test may look how long something takes.
+#![allow(unreachable_pub, clippy::disallowed_methods)]
 
 mod calls;
 mod load;

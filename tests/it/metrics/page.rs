@@ -5,6 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Labels of a series.
 pub type Labels = BTreeMap<String, String>;
 
+/// A family's type, and its samples' names and labels.
+pub type Shape<'p> = (&'p str, BTreeSet<(&'p str, Labels)>);
+
 /// A family of metrics.
 #[derive(Debug, Default)]
 pub struct Family {
@@ -56,7 +59,7 @@ impl Page {
 
     /// Names, types and labels, without their values: what two formats of one page have in common. Bounds of buckets are
     /// numbers that each format spells in its own way.
-    pub fn shape(&self) -> BTreeMap<&str, (&str, BTreeSet<(&str, Labels)>)> {
+    pub fn shape(&self) -> BTreeMap<&str, Shape<'_>> {
         let families = self.families.iter();
         families
             .map(|(name, it)| {

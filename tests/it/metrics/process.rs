@@ -222,11 +222,14 @@ async fn a_page_of_100_000_users_is_bounded() {
             asked.elapsed().as_millis(),
             without.bytes
         );
-        let most: f64 = most.parse().unwrap();
-        assert_eq!(page.value("quotad_accounts_shown", "kind=user"), most);
+        let most: u32 = most.parse().unwrap();
+        assert_eq!(
+            page.value("quotad_accounts_shown", "kind=user"),
+            f64::from(most)
+        );
         assert_eq!(
             page.value("quotad_accounts_folded", "kind=user"),
-            50_000.0 - most
+            50_000.0 - f64::from(most)
         );
         assert_eq!(
             page.value(
@@ -237,7 +240,7 @@ async fn a_page_of_100_000_users_is_bounded() {
         );
         assert_eq!(
             page.families["quotad_used_credits"].samples.len(),
-            most as usize + 2
+            usize::try_from(most).unwrap() + 2
         );
         assert!(page.bytes < bytes_max, "{} bytes", page.bytes);
         // Everything was replayed, or loaded from a snapshot.
@@ -289,8 +292,10 @@ async fn a_webhook_that_hangs_is_seen_and_no_probe_cares() {
     let mut client = watched.client().await;
     client.charge(charge("ana", 900)).await.unwrap();
     let _called = webhook.accept().unwrap();
-    let page = watched.until(|page| page.value("quotad_notifications_waiting", "sink=hook") == 1.0);
-    assert_eq!(page.value("quotad_notices_waiting", ""), 0.0);
+    let page = watched.until(|page| {
+        page.value("quotad_notifications_waiting", "sink=hook") == 1.0
+            && page.value("quotad_notices_waiting", "") == 0.0
+    });
     assert_eq!(
         page.value("quotad_notifications_total", "sink=hook,outcome=delivered"),
         0.0

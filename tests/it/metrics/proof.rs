@@ -97,6 +97,15 @@ fn prove(engine: &Engine) -> Option<Proof> {
     }
 }
 
+/// Ends the threads, also when an assertion fails.
+struct End<'a>(&'a AtomicBool);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 #[test]
 fn the_audit_finds_nothing_while_the_books_change() {
     let engine = engine();
@@ -125,6 +134,7 @@ fn the_audit_finds_nothing_while_the_books_change() {
                 }
             }
         });
+        let _end = End(&is_over);
         let until = Instant::now() + Duration::from_secs(3);
         while Instant::now() < until {
             let began = Instant::now();
@@ -134,7 +144,6 @@ fn the_audit_finds_nothing_while_the_books_change() {
                 longest = longest.max(began.elapsed());
             }
         }
-        is_over.store(true, Ordering::Relaxed);
     });
     println!("{proofs} proofs of {accounts} accounts, differences 0; the longest took {longest:?}");
     assert!(proofs > 20 && accounts > 20 * 1_000, "{proofs} {accounts}");
