@@ -177,6 +177,18 @@ def check_particulars(report, charts, rendered):
     report.check("NOTES say how to call it", problems)
 
 
+def check_image(report):
+    report.section("the image that the charts run")
+    path = ROOT / "Dockerfile"
+    if not path.exists():
+        report.skip("entry point and user of the image", "there is no Dockerfile")
+        return
+    text = path.read_text()
+    # The charts give arguments and no command; tests/kubelet puts the binary at this place.
+    wanted = ('ENTRYPOINT ["/usr/local/bin/quotad"]', f"USER {pods.IDENTITY}:{pods.IDENTITY}")
+    report.check("entry point and user of the image", [f"no {line}" for line in wanted if line not in text.splitlines()])
+
+
 def check_refusals(report, charts):
     report.section("wrong values are refused with a sentence")
     for chart, given, words in refusals.REFUSALS:
@@ -277,6 +289,7 @@ def check_files_with_binary(report, rendered, folder):
 def main():
     report = Report()
     check_forms(report)
+    check_image(report)
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         charts, rendered = Charts(folder), {}
