@@ -10,7 +10,9 @@ use http::{HeaderValue, Request, Response};
 use hyper::body::{Body, Bytes, Incoming};
 
 use super::body::{Outgoing, Reread};
+use super::inline::leaves_with_connection;
 use super::router::{Generated, Services};
+use crate::engine::recorder::Receipt;
 use crate::rpc::direct::{Answer, Call, only_message};
 use crate::rpc::door::Deadline;
 use crate::rpc::pb::quota_service_server::QuotaService;
@@ -22,8 +24,8 @@ use crate::world::vitals::Phase;
 pub(super) enum Unary {
     /// Its message is on the way; of the body, this much was read.
     Reading(Call, Request<Incoming>, Bytes),
-    /// Answered; what it tells is not safe yet.
-    Leaving(Wait, Vec<u8>),
+    /// Answered; what it tells may not be safe yet. Where nobody else does, it waits at the gate itself.
+    Leaving(Receipt, Vec<u8>, Option<Wait>),
     /// Handed over.
     Generated(Generated),
     /// Answered, and gone.
@@ -49,13 +51,7 @@ impl Unary {
                             });
                             match answer {
                                 Answer::Message(message, receipt) => {
-                                    match services.passes(receipt) {
-                                        Ok(None) => return Poll::Ready(self.leave_with(message)),
-                                        Ok(Some(wait)) => *self = Self::Leaving(wait, message),
-                                        Err(Unsafe) => {
-                                            return Poll::Ready(self.never_safe(services));
-                                        }
-                                    }
+                                    *self = Self::Leaving(receipt, message, None);
                                 }
                                 Answer::Refused(head) => {
                                     *self = Self::Gone;
@@ -71,13 +67,23 @@ impl Unary {
                         }
                     }
                 }
-                Self::Leaving(wait, message) => match ready!(Pin::new(wait).poll(context)) {
-                    Ok(()) => {
-                        let message = std::mem::take(message);
-                        return Poll::Ready(self.leave_with(message));
-                    }
-                    Err(Unsafe) => return Poll::Ready(self.never_safe(services)),
-                },
+                Self::Leaving(receipt, message, wait) => {
+                    let passes = match services.waiting().gate().lets_pass(*receipt) {
+                        Ok(true) => Ok(()),
+                        Ok(false) if leaves_with_connection(*receipt) => return Poll::Pending,
+                        Ok(false) => {
+                            let until_safe = || services.waiting().until_safe(*receipt);
+                            let wait = wait.get_or_insert_with(until_safe);
+                            ready!(Pin::new(wait).poll(context))
+                        }
+                        Err(failed) => Err(failed),
+                    };
+                    let message = std::mem::take(message);
+                    return Poll::Ready(match passes {
+                        Ok(()) => self.leave_with(message),
+                        Err(Unsafe) => self.never_safe(services),
+                    });
+                }
                 Self::Generated(call) => {
                     return call.as_mut().poll(context).map(|answer| {
                         answer
