@@ -1,46 +1,72 @@
 //! Writing protobuf straight behind what was written before.
 
-use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint};
+/// The tags of all our messages take one byte with the kind of the field.
+const TAG_MAX: u32 = 15;
+
+const VARINT: u32 = 0;
+const LENGTH_DELIMITED: u32 = 2;
+
+fn key(tag: u32, kind: u32, out: &mut Vec<u8>) {
+    debug_assert!((1..=TAG_MAX).contains(&tag), "{tag} takes more than a byte");
+    let [key, ..] = (tag << 3 | kind).to_le_bytes();
+    out.push(key);
+}
+
+/// Seven bits in each byte, the lowest first; all but the last say that there are more.
+fn varint(number: u64, out: &mut Vec<u8>) {
+    let mut bytes = [0; 10];
+    let (mut rest, mut length) = (number, 0);
+    while rest > 0x7f {
+        let [low, ..] = rest.to_le_bytes();
+        bytes[length] = low | 0x80;
+        rest >>= 7;
+        length += 1;
+    }
+    let [last, ..] = rest.to_le_bytes();
+    bytes[length] = last;
+    out.extend_from_slice(&bytes[..=length]);
+}
 
 /// A number; protobuf leaves zero out.
 pub(in crate::rpc) fn number(tag: u32, number: u64, out: &mut Vec<u8>) {
     if number != 0 {
-        encode_key(tag, WireType::Varint, out);
-        encode_varint(number, out);
+        key(tag, VARINT, out);
+        varint(number, out);
     }
 }
 
 /// Bytes that are there even if they are empty: within a `oneof` or a list.
 pub(in crate::rpc) fn bytes(tag: u32, bytes: &[u8], out: &mut Vec<u8>) {
-    encode_key(tag, WireType::LengthDelimited, out);
-    encode_varint(bytes.len() as u64, out);
+    key(tag, LENGTH_DELIMITED, out);
+    varint(bytes.len() as u64, out);
     out.extend_from_slice(bytes);
 }
 
 /// A text of several parts.
 pub(in crate::rpc) fn text(tag: u32, parts: &[&str], out: &mut Vec<u8>) {
-    encode_key(tag, WireType::LengthDelimited, out);
+    key(tag, LENGTH_DELIMITED, out);
     let length: usize = parts.iter().map(|part| part.len()).sum();
-    encode_varint(length as u64, out);
+    varint(length as u64, out);
     for part in parts {
         out.extend_from_slice(part.as_bytes());
     }
 }
 
-/// A message within a message. Its length stands before it and is known after it; most often one byte was kept for that,
-/// and is enough.
+/// A message within a message. Its length stands before it and is known after it; most often the one byte that was kept for
+/// it is enough.
 pub(in crate::rpc) fn nested(tag: u32, out: &mut Vec<u8>, fill: impl FnOnce(&mut Vec<u8>)) {
-    encode_key(tag, WireType::LengthDelimited, out);
+    key(tag, LENGTH_DELIMITED, out);
     let at = out.len();
     out.push(0);
-    let begin = out.len();
     fill(out);
-    let end = out.len();
-    let length = (end - begin) as u64;
-    let missing = encoded_len_varint(length) - 1;
-    if missing > 0 {
-        out.resize(end + missing, 0);
-        out.copy_within(begin..end, begin + missing);
+    let length = out.len() - at - 1;
+    if let Some(byte) = u8::try_from(length).ok().filter(|&byte| byte <= 0x7f) {
+        out[at] = byte;
+        return;
     }
-    encode_varint(length, &mut &mut out[at..begin + missing]);
+    // The length goes to the end for a moment, and from there to its place.
+    let end = out.len();
+    varint(length as u64, out);
+    let head = out.split_off(end);
+    out.splice(at..=at, head);
 }

@@ -67,14 +67,14 @@ pub(super) async fn serve<S: QuotaService>(
             return;
         }
     };
-    let calls = Calls::default();
+    let (calls, waiting) = (Calls::default(), Arc::clone(router.waiting()));
     let connection = http2::Builder::new(calls.clone())
         .max_concurrent_streams(STREAMS_MAX)
         .max_header_list_size(HEAD_BYTES_MAX)
         // No caller of gRPC reads it.
         .auto_date_header(false)
         .serve_connection(TokioIo::new(stream), router);
-    let mut connection = Inline::new(connection, calls);
+    let mut connection = Inline::new(connection, calls, waiting);
     let ended = tokio::select! {
         ended = &mut connection => ended,
         () = closed(&mut closing) => {

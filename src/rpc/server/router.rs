@@ -16,8 +16,8 @@ use tower::util::BoxCloneSyncService;
 use tower::{Service, ServiceExt};
 
 use super::body::Outgoing;
+use super::inline::apart;
 use super::unary::{self, Unary};
-use crate::engine::recorder::Receipt;
 use crate::rpc::call_log;
 use crate::rpc::direct::{self, Call, Direct};
 use crate::rpc::door::{Deadline, Door, Timed};
@@ -25,7 +25,7 @@ use crate::rpc::health::{self, HealthService};
 use crate::rpc::pb::quota_service_server::{QuotaService, QuotaServiceServer};
 use crate::rpc::status::{self, Head, Refusal};
 use crate::rpc::{REQUEST_BYTES_MAX, pb};
-use crate::storage::gate::{Unsafe, Wait, Waiting};
+use crate::storage::gate::Waiting;
 
 type TonicBody = tonic::body::Body;
 type Reflection = BoxCloneSyncService<Request<Incoming>, Response<TonicBody>, Infallible>;
@@ -50,6 +50,13 @@ pub(super) struct Router<S>(Arc<Services<S>>);
 impl<S> Clone for Router<S> {
     fn clone(&self) -> Self {
         Self(Arc::clone(&self.0))
+    }
+}
+
+impl<S> Router<S> {
+    /// Where the answers of its runtime wait.
+    pub(super) fn waiting(&self) -> &Arc<Waiting> {
+        &self.0.waiting
     }
 }
 
@@ -125,10 +132,9 @@ impl<S> Services<S> {
         }
     }
 
-    /// Whether an answer may leave: at once, or after this.
-    pub(super) fn passes(&self, receipt: Receipt) -> Result<Option<Wait>, Unsafe> {
-        let is_safe = self.waiting.gate().lets_pass(receipt)?;
-        Ok((!is_safe).then(|| self.waiting.until_safe(receipt)))
+    /// Where its answers wait.
+    pub(super) fn waiting(&self) -> &Arc<Waiting> {
+        &self.waiting
     }
 
     /// The door.
@@ -196,7 +202,7 @@ impl<S: QuotaService> Future for Answer<S> {
             Self::Refused(head) => unary::refused(std::mem::take(head)),
             Self::Called(call) => ready!(call.as_mut().poll(context))?.map(Outgoing::Generated),
             Self::Guarded(call) => ready!(Pin::new(call).poll(context)),
-            Self::Timed(call) => ready!(Pin::new(call).poll(context))
+            Self::Timed(call) => ready!(apart(|| Pin::new(call).poll(context)))
                 .unwrap_or_else(|late| unary::refused(Head::of(&late))),
         };
         Poll::Ready(Ok(response))

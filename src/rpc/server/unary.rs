@@ -10,6 +10,7 @@ use http::{HeaderValue, Request, Response};
 use hyper::body::{Body, Bytes, Incoming};
 
 use super::body::{Outgoing, Reread};
+use super::inline::leaves_with_connection;
 use super::router::{Generated, Services};
 use crate::rpc::direct::{Answer, Call, Message, only_message};
 use crate::rpc::door::Deadline;
@@ -26,8 +27,8 @@ use crate::world::vitals::Phase;
 pub(super) enum Unary {
     /// Its message is on the way; of the body, this much was read.
     Reading(Call, Request<Incoming>, Bytes),
-    /// Answered; what it tells is not safe yet.
-    Leaving(Wait, Call, Message),
+    /// Answered; what it tells may not be safe yet. Where nobody else does, it waits at the gate itself.
+    Leaving(Call, Message, Option<Wait>),
     /// Handed over.
     Generated(Generated),
     /// Answered, and gone.
@@ -53,19 +54,7 @@ impl Unary {
                             });
                             match answer {
                                 Answer::Message(message) => {
-                                    match services.passes(message.receipt) {
-                                        Ok(None) => {
-                                            return Poll::Ready(
-                                                self.leave(services, call, message),
-                                            );
-                                        }
-                                        Ok(Some(wait)) => {
-                                            *self = Self::Leaving(wait, call, message)
-                                        }
-                                        Err(Unsafe) => {
-                                            return Poll::Ready(self.never_safe(services));
-                                        }
-                                    }
+                                    *self = Self::Leaving(call, message, None);
                                 }
                                 Answer::Refused(head) => {
                                     *self = Self::Gone;
@@ -81,10 +70,20 @@ impl Unary {
                         }
                     }
                 }
-                Self::Leaving(wait, ..) => {
-                    let passes = ready!(Pin::new(wait).poll(context));
+                Self::Leaving(_, message, wait) => {
+                    let receipt = message.receipt;
+                    let passes = match services.waiting().gate().lets_pass(receipt) {
+                        Ok(true) => Ok(()),
+                        Ok(false) if leaves_with_connection(receipt) => return Poll::Pending,
+                        Ok(false) => {
+                            let until_safe = || services.waiting().until_safe(receipt);
+                            let wait = wait.get_or_insert_with(until_safe);
+                            ready!(Pin::new(wait).poll(context))
+                        }
+                        Err(failed) => Err(failed),
+                    };
                     return Poll::Ready(match (passes, std::mem::replace(self, Self::Gone)) {
-                        (Ok(()), Self::Leaving(_, call, message)) => {
+                        (Ok(()), Self::Leaving(call, message, _)) => {
                             self.leave(services, call, message)
                         }
                         _ => self.never_safe(services),
