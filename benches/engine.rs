@@ -55,8 +55,8 @@ fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["--grow", kind] => return memory::grow(kind),
-        ["--scale", kind, size, pairs] => {
-            return scale::child(kind, size.parse().unwrap(), pairs.parse().unwrap());
+        ["--scale", kind, size, how] => {
+            return scale::child(kind, size.parse().unwrap(), how == "timed");
         }
         _ => {}
     }

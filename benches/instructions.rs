@@ -90,7 +90,7 @@ fn work(loops: usize) {
         settled: SETTLED,
         ..plan::BOUNDS
     };
-    let folder = kept::fresh("instructions");
+    let folder = kept::fresh(&std::process::id().to_string());
     let clock = Arc::new(ticking::Ticking::new());
     let options = kept::options(Durability::Process, 1 << 30, NEVER);
     let kept = kept::over_with(&folder, options, bounds, clock, 1);

@@ -70,6 +70,7 @@ fn idle() {
             .arg(folder.join("quotad.sock"))
             .arg("--data-dir")
             .arg(folder.join("data"))
+            .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .unwrap();

@@ -159,9 +159,9 @@ pub(super) fn run(args: Args, output: Output) -> Exit {
     let args = Arc::new(args);
     match measured(&args) {
         Ok(measured) => {
-            print_fields(output, &report::fields(&args, &measured));
-            match measured.failed.keys().next() {
-                Some(why) => {
+            print_fields(output, &report::fields(&args, &measured, output));
+            match measured.failed.iter().max_by_key(|(_, count)| **count) {
+                Some((why, _)) => {
                     complain(&format!("calls failed, such as: {why}"));
                     Exit::Unavailable
                 }

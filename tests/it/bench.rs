@@ -1,6 +1,6 @@
 //! `quotad bench` against a sidecar: what it does to the books, what it says, how it ends.
 
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -65,7 +65,7 @@ fn each_way_of_travelling_does_what_it_says_and_counts_it() {
             let before = books(&sidecar, "acme");
             let arguments = [&acme[..], over, &["--operation", operation]].concat();
             let seen = measured(&sidecar, &arguments);
-            assert!(seen["granted"].as_u64() > Some(10), "{arguments:?}: {seen}");
+            assert!(seen["granted"].as_u64() > Some(0), "{arguments:?}: {seen}");
             assert_eq!(
                 (&seen["denied"], &seen["failed"]),
                 (&0.into(), &0.into()),
@@ -125,7 +125,7 @@ fn denials_are_answers_and_counted_apart() {
             (&0.into(), &0.into()),
             "{seen}"
         );
-        assert!(seen["denied"].as_u64() > Some(10), "{seen}");
+        assert!(seen["denied"].as_u64() > Some(0), "{seen}");
         assert_eq!(seen["denied"], seen["denied_quota_exceeded"], "{seen}");
     }
     assert_eq!(books(&sidecar, "poor"), (0, 0));
@@ -160,9 +160,13 @@ fn with_a_rate_latencies_count_from_when_a_call_was_to_begin() {
     let second = ["--duration", "1s", "-o", "json"];
     let arguments = ["--organization", "acme", "--rate", "200"];
     let seen = measured_for(&second, &sidecar, &arguments);
-    // 200 were to begin within the second.
-    let calls = seen["calls"].as_u64().unwrap();
-    assert!((150..=200).contains(&calls), "{seen}");
+    // 200 were to begin within the second, whether or not the machine had time for them.
+    let figure = |key: &str| seen[key].as_u64().unwrap();
+    assert_eq!(
+        (figure("calls") + figure("unsent"), figure("failed")),
+        (200, 0),
+        "{seen}"
+    );
     // A sidecar that stands still answers nothing for half a second: those whose time came meanwhile waited, although only
     // one of them was on its way.
     let mut bench = Command::new(QUOTAD);
@@ -196,22 +200,21 @@ fn with_a_rate_latencies_count_from_when_a_call_was_to_begin() {
     assert!(seen["latency_max_us"].as_f64() > Some(400_000.0), "{text}");
 }
 
-#[test]
-fn ctrl_c_ends_it_and_prints_what_was_measured() {
-    let sidecar = Sidecar::start(Some(PLAN));
+/// A load in the background that spends credits of acme, once it has begun to.
+fn spending(sidecar: &Sidecar, duration: &str) -> Child {
     let server = format!("unix:{}", sidecar.folder.path().join("q.sock").display());
-    let began = Instant::now();
     let bench = Command::new(QUOTAD)
         .args([
             "bench",
             "--operation",
-            "reserve-release",
+            "reserve-commit",
+            "--yes",
             "--organization",
             "acme",
         ])
         .args([
             "--duration",
-            "1h",
+            duration,
             "--warm-up",
             "0ms",
             "-o",
@@ -223,57 +226,49 @@ fn ctrl_c_ends_it_and_prints_what_was_measured() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    sleep(Duration::from_millis(800));
+    for _ in 0..1_000 {
+        if books(sidecar, "acme").0 > 0 {
+            return bench;
+        }
+        sleep(Duration::from_millis(10));
+    }
+    panic!("it never began");
+}
+
+#[test]
+fn ctrl_c_ends_it_and_prints_what_was_measured() {
+    let sidecar = Sidecar::start(Some(PLAN));
+    let began = Instant::now();
+    let bench = spending(&sidecar, "1h");
     let told = Command::new("kill")
         .args(["-s", "INT", &bench.id().to_string()])
         .status();
     assert!(told.unwrap().success());
     let (code, text) = said(&bench.wait_with_output().unwrap());
     assert_eq!(code, 0, "{text}");
-    assert!(began.elapsed() < Duration::from_secs(30));
+    assert!(began.elapsed() < Duration::from_secs(60));
     let seen: Value = serde_json::from_str(&text).unwrap();
-    assert!(seen["granted"].as_u64() > Some(10), "{text}");
-    assert!(seen["seconds"].as_f64() < Some(30.0), "{text}");
-    assert_eq!(
-        books(&sidecar, "acme"),
-        (0, 0),
-        "what was held is given back"
-    );
+    assert!(seen["granted"].as_u64() > Some(0), "{text}");
+    assert!(seen["seconds"].as_f64() < Some(60.0), "{text}");
+    assert_eq!(books(&sidecar, "acme").1, 0, "what was held is settled");
 }
 
 #[test]
-fn people_get_a_table_and_failures_an_exit_code() {
-    let mut sidecar = Sidecar::start(Some(PLAN));
-    let (code, text) = sidecar.run(
-        &[
-            &SHORT[..],
-            &["--duration", "300ms", "--organization", "acme"],
-        ]
-        .concat(),
-    );
+fn people_get_a_table() {
+    let sidecar = Sidecar::start(Some(PLAN));
+    let arguments = ["--duration", "300ms", "--organization", "acme"];
+    let (code, text) = sidecar.run(&[&SHORT[..], &arguments].concat());
     assert!(
         code == 0 && text.contains("operations per second"),
         "{text}"
     );
-    assert!(text.contains("latency p99 us"), "{text}");
-    // The sidecar goes away in the middle of it.
-    let server = format!("unix:{}", sidecar.folder.path().join("q.sock").display());
-    let bench = Command::new(QUOTAD)
-        .args([
-            "bench",
-            "--organization",
-            "acme",
-            "--duration",
-            "2s",
-            "--warm-up",
-            "0ms",
-        ])
-        .args(["--server", &server, "-o", "json"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    sleep(Duration::from_millis(700));
+    assert!(text.contains("latency p99.9 us"), "{text}");
+}
+
+#[test]
+fn a_sidecar_that_goes_away_in_the_middle_is_a_failure_and_its_figures_are_printed() {
+    let mut sidecar = Sidecar::start(Some(PLAN));
+    let bench = spending(&sidecar, "4s");
     sidecar.kill();
     let output = bench.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(4), "{output:?}");
@@ -283,7 +278,7 @@ fn people_get_a_table_and_failures_an_exit_code() {
         "{seen}"
     );
     assert!(
-        String::from_utf8_lossy(&output.stderr).contains("UNAVAILABLE"),
+        String::from_utf8_lossy(&output.stderr).contains("calls failed, such as: "),
         "{output:?}"
     );
 }

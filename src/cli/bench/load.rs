@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio::task::{JoinSet, LocalSet};
 
 use crate::world::clock::{Clock, SystemClock};
@@ -20,37 +21,41 @@ use super::work::{Measured, Work};
 /// How often the bar moves.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
+/// How often it is looked whether all connections are there.
+const READY_EVERY: Duration = Duration::from_millis(2);
+
 /// How long a lane pauses after a failure: a sidecar that went away is not asked a million times.
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// When is what, in nanoseconds of the steady clock; the same for all connections.
-pub(super) struct Times {
-    clock: SystemClock,
-    /// The first call begins.
+#[derive(Clone, Copy)]
+pub(super) struct Schedule {
+    /// The first call begins: once every connection is there.
     pub(super) begin_ns: i64,
     /// From here on it is measured.
     measure_ns: i64,
+}
+
+/// What connections share.
+pub(super) struct Times {
+    clock: SystemClock,
     /// No call begins after it. Comes nearer if somebody wants it to end now.
     end_ns: AtomicI64,
     /// Operations answered so far, for the bar.
     done: AtomicU64,
-    /// Connections that have not ended.
-    running: AtomicUsize,
+    /// Connections that are there, and those that have ended.
+    ready: AtomicUsize,
+    ended: AtomicUsize,
 }
 
 impl Times {
-    fn new(args: &Args) -> Self {
-        let nanos = |span: Duration| i64::try_from(span.as_nanos()).unwrap_or(i64::MAX);
-        let clock = SystemClock::new();
-        let begin_ns = clock.read().steady_ns;
-        let measure_ns = begin_ns.saturating_add(nanos(args.warm_up));
+    fn new() -> Self {
         Self {
-            clock,
-            begin_ns,
-            measure_ns,
-            end_ns: AtomicI64::new(measure_ns.saturating_add(nanos(args.duration))),
+            clock: SystemClock::new(),
+            end_ns: AtomicI64::new(i64::MAX),
             done: AtomicU64::new(0),
-            running: AtomicUsize::new(usize::from(args.connections)),
+            ready: AtomicUsize::new(0),
+            ended: AtomicUsize::new(0),
         }
     }
 
@@ -62,43 +67,68 @@ impl Times {
         self.end_ns.load(Ordering::Relaxed)
     }
 
-    /// Whether a call that was to begin then is one of those that are measured.
-    fn is_measured(&self, begun_ns: i64) -> bool {
-        begun_ns >= self.measure_ns && begun_ns < self.end_ns()
+    /// From now on.
+    fn begin(&self, args: &Args) -> Schedule {
+        let nanos = |span: Duration| i64::try_from(span.as_nanos()).unwrap_or(i64::MAX);
+        let begin_ns = self.now_ns();
+        let measure_ns = begin_ns.saturating_add(nanos(args.warm_up));
+        let end_ns = measure_ns.saturating_add(nanos(args.duration));
+        self.end_ns.store(end_ns, Ordering::Relaxed);
+        Schedule {
+            begin_ns,
+            measure_ns,
+        }
     }
 }
 
 /// Loads the sidecar; answers when the last call is answered.
 pub(super) fn run(args: &Arc<Args>) -> Result<Measured, ClientError> {
-    let times = Arc::new(Times::new(args));
+    let (times, start) = (Arc::new(Times::new()), watch::Sender::new(None));
     let threads: Vec<_> = (0..args.connections)
         .map(|number| {
             let (args, times) = (Arc::clone(args), Arc::clone(&times));
+            let started = start.subscribe();
             std::thread::spawn(move || {
-                let measured = client::block_on(connection(args, number, &times));
-                times.running.fetch_sub(1, Ordering::Relaxed);
+                let measured = client::block_on(connection(args, number, &times, started));
+                times.ended.fetch_add(1, Ordering::Relaxed);
                 measured
             })
         })
         .collect();
-    client::block_on(watch(&times))?;
+    let schedule = client::block_on(show(args, &times, start))?;
     let mut all = Measured::new()?;
     for thread in threads {
         let ended = thread.join();
         all.add(ended.map_err(|_| ClientError::Incomplete("a connection's figures"))??);
     }
-    let lasted_ns = times.end_ns().saturating_sub(times.measure_ns);
-    all.lasted = Duration::from_nanos(u64::try_from(lasted_ns).unwrap_or(0));
+    if let Some(schedule) = schedule {
+        let lasted_ns = times.end_ns().saturating_sub(schedule.measure_ns);
+        all.lasted = Duration::from_nanos(u64::try_from(lasted_ns).unwrap_or(0));
+    }
     Ok(all)
 }
 
-/// Shows how far it is, and lets it end when somebody wants that.
-async fn watch(times: &Times) -> Result<(), ClientError> {
+/// Lets it begin once every connection is there, shows how far it is, and lets it end when somebody wants that. Nothing
+/// begins if a connection cannot be had.
+async fn show(
+    args: &Args,
+    times: &Times,
+    start: watch::Sender<Option<Schedule>>,
+) -> Result<Option<Schedule>, ClientError> {
+    let connections = usize::from(args.connections);
+    while times.ready.load(Ordering::Relaxed) < connections {
+        if times.ended.load(Ordering::Relaxed) > 0 {
+            return Ok(None);
+        }
+        tokio::time::sleep(READY_EVERY).await;
+    }
+    let schedule = times.begin(args);
+    start.send_replace(Some(schedule));
     let seconds = |ns: i64| u64::try_from(ns / 1_000_000_000).unwrap_or(0);
-    let bar = progress::bar(seconds(times.end_ns() - times.begin_ns), "seconds");
+    let bar = progress::bar(seconds(times.end_ns() - schedule.begin_ns), "seconds");
     let mut interrupted = std::pin::pin!(tokio::signal::ctrl_c());
     let mut listens = true;
-    while times.running.load(Ordering::Relaxed) > 0 {
+    while times.ended.load(Ordering::Relaxed) < connections {
         tokio::select! {
             came = &mut interrupted, if listens => {
                 listens = false;
@@ -108,12 +138,12 @@ async fn watch(times: &Times) -> Result<(), ClientError> {
             }
             () = tokio::time::sleep(LOOK_EVERY) => {}
         }
-        bar.set_position(seconds(times.now_ns() - times.begin_ns));
+        bar.set_position(seconds(times.now_ns() - schedule.begin_ns));
         let done = times.done.load(Ordering::Relaxed);
         bar.set_message(format!("{done} operations; seconds"));
     }
     bar.finish_and_clear();
-    Ok(())
+    Ok(Some(schedule))
 }
 
 /// One connection from its beginning to its end.
@@ -121,6 +151,7 @@ async fn connection(
     args: Arc<Args>,
     number: u16,
     times: &Arc<Times>,
+    mut started: watch::Receiver<Option<Schedule>>,
 ) -> Result<Measured, ClientError> {
     let channel = client::channel(args.server.address(), "--server").await?;
     let lanes = u32::from(args.in_flight);
@@ -129,9 +160,15 @@ async fn connection(
     let unsent = local
         .run_until(async {
             let exchange = Exchange::open(channel, args.over, usize::from(args.in_flight)).await?;
+            times.ready.fetch_add(1, Ordering::Relaxed);
+            // If another connection cannot be had, nothing begins, and that one says why.
+            let started = started.wait_for(Option::is_some).await.map(|it| *it);
+            let Ok(Some(schedule)) = started else {
+                return Ok(0);
+            };
             let pace = args
                 .rate
-                .map(|rate| Rc::new(Pace::new(&args, rate, number, times)));
+                .map(|rate| Rc::new(Pace::new(&args, rate, number, schedule)));
             let mut tasks = JoinSet::new();
             for lane in 0..lanes {
                 let lane = Lane {
@@ -139,6 +176,7 @@ async fn connection(
                     work: Work::new(Arc::clone(&args), u32::from(number) * lanes + lane),
                     exchange: exchange.clone(),
                     times: Arc::clone(times),
+                    schedule,
                     measured: Rc::clone(&measured),
                 };
                 tasks.spawn_local(lane.run(pace.clone()));
@@ -163,6 +201,7 @@ struct Lane {
     work: Work,
     exchange: Exchange,
     times: Arc<Times>,
+    schedule: Schedule,
     measured: Rc<RefCell<Measured>>,
 }
 
@@ -189,7 +228,7 @@ impl Lane {
         let answer = self.exchange.send(self.number as usize, operations).await;
         let taken_ns = self.times.now_ns().saturating_sub(begun_ns);
         self.times.done.fetch_add(count, Ordering::Relaxed);
-        let is_measured = self.times.is_measured(begun_ns);
+        let is_measured = begun_ns >= self.schedule.measure_ns && begun_ns < self.times.end_ns();
         match answer {
             Ok(became) => {
                 if is_measured {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 
 use super::Args;
-use super::load::Times;
+use super::load::{Schedule, Times};
 
 /// The runtime's timer is no finer than a millisecond: what is nearer than this is waited for awake.
 const AWAKE_NS: i64 = 2_000_000;
@@ -26,7 +26,7 @@ pub(super) struct Pace {
 
 impl Pace {
     /// Connections take turns. Where what was held is settled at once, that is a call as well: half as many begin.
-    pub(super) fn new(args: &Args, rate: u32, connection: u16, times: &Times) -> Self {
+    pub(super) fn new(args: &Args, rate: u32, connection: u16, schedule: Schedule) -> Self {
         let calls = if args.operation.is_settled() {
             2.0
         } else {
@@ -37,7 +37,7 @@ impl Pace {
         // A connection's share of a second, or a little more.
         let offset_ns = (between_ns * f64::from(connection)) as i64;
         Self {
-            begin_ns: times.begin_ns.saturating_add(offset_ns),
+            begin_ns: schedule.begin_ns.saturating_add(offset_ns),
             step_ns: between_ns * f64::from(args.connections),
             due: Semaphore::new(0),
             come: Cell::new(0),

@@ -5,20 +5,20 @@ use std::collections::BTreeMap;
 use clap::ValueEnum;
 use serde_json::{Map, Value, json};
 
-use super::Args;
 use super::work::Measured;
+use super::{Args, Output};
 
-/// The shares that are printed, with their names.
-const SHARES: [(&str, f64); 5] = [
-    ("p50", 0.5),
-    ("p90", 0.9),
-    ("p99", 0.99),
-    ("p99_9", 0.999),
-    ("p99_99", 0.9999),
+/// The shares that are printed, with their names for programs and for people.
+const SHARES: [(&str, &str, f64); 5] = [
+    ("p50", "p50", 0.5),
+    ("p90", "p90", 0.9),
+    ("p99", "p99", 0.99),
+    ("p999", "p99.9", 0.999),
+    ("p9999", "p99.99", 0.9999),
 ];
 
 /// Names and values: what was asked for, how much was answered, how long it took.
-pub(super) fn fields(args: &Args, measured: &Measured) -> Map<String, Value> {
+pub(super) fn fields(args: &Args, measured: &Measured, output: Output) -> Map<String, Value> {
     let sum = |counts: &BTreeMap<String, u64>| counts.values().sum::<u64>();
     let (denied, failed) = (sum(&measured.denied), sum(&measured.failed));
     let operations = measured.granted + denied;
@@ -47,7 +47,8 @@ pub(super) fn fields(args: &Args, measured: &Measured) -> Map<String, Value> {
     if args.rate.is_some() {
         put("unsent", json!(measured.unsent));
     }
-    for (share, value) in SHARES {
+    for (short, long, value) in SHARES {
+        let share = if output == Output::Table { long } else { short };
         let latency = measured.latencies.value_at_quantile(value);
         put(&format!("latency_{share}_us"), micros(calls, latency));
     }
