@@ -160,8 +160,8 @@ pub(super) fn run(args: Args, output: Output) -> Exit {
     match measured(&args) {
         Ok(measured) => {
             print_fields(output, &report::fields(&args, &measured, output));
-            match measured.failed.keys().next() {
-                Some(why) => {
+            match measured.failed.iter().max_by_key(|(_, count)| **count) {
+                Some((why, _)) => {
                     complain(&format!("calls failed, such as: {why}"));
                     Exit::Unavailable
                 }
