@@ -16,7 +16,7 @@ use crate::rpc::direct::{Answer, Call, Message, only_message};
 use crate::rpc::door::Deadline;
 use crate::rpc::pb::quota_service_server::QuotaService;
 use crate::rpc::status::{self, Head};
-use crate::storage::gate::{Unsafe, Wait};
+use crate::storage::gate::Wait;
 use crate::world::vitals::Phase;
 
 /// A call, as far as it has come.
