@@ -14,7 +14,7 @@ if ! command -v valgrind >/dev/null; then
   exit 2
 fi
 
-counted=$(cargo bench --quiet --locked --bench instructions)
+counted=$(cargo bench --quiet --locked --profile instructions --bench instructions)
 
 if [ "${1:-}" = --write ]; then
   { grep '^#' "$baseline" || true; echo "$counted"; } >"$baseline.new"
