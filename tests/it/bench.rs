@@ -2,7 +2,7 @@
 
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -233,18 +233,12 @@ fn spending(sidecar: &Sidecar, duration: &str) -> Child {
         sleep(Duration::from_millis(10));
     }
     bench.kill().unwrap();
-    bench.wait().unwrap();
-    panic!("it never began");
+    panic!("it never began: {:?}", bench.wait_with_output());
 }
 
 #[test]
-#[allow(
-    clippy::disallowed_methods,
-    reason = "how long a command takes is a fact of the machine's time"
-)]
 fn ctrl_c_ends_it_and_prints_what_was_measured() {
     let sidecar = Sidecar::start(Some(PLAN));
-    let began = Instant::now();
     let bench = spending(&sidecar, "1h");
     let told = Command::new("kill")
         .args(["-s", "INT", &bench.id().to_string()])
@@ -252,7 +246,6 @@ fn ctrl_c_ends_it_and_prints_what_was_measured() {
     assert!(told.unwrap().success());
     let (code, text) = said(&bench.wait_with_output().unwrap());
     assert_eq!(code, 0, "{text}");
-    assert!(began.elapsed() < Duration::from_secs(60));
     let seen: Value = serde_json::from_str(&text).unwrap();
     assert!(seen["granted"].as_u64() > Some(0), "{text}");
     assert!(seen["seconds"].as_f64() < Some(60.0), "{text}");
