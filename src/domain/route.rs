@@ -69,7 +69,8 @@ impl Meter {
 
 /// `a - b`, for figures far below the edge of the type: counters end at 2^53.
 pub fn difference(a: u64, b: u64) -> i64 {
-    i64::try_from(i128::from(a) - i128::from(b)).unwrap_or(if a > b { i64::MAX } else { i64::MIN })
+    let signed = |it: u64| i64::try_from(it).unwrap_or(i64::MAX);
+    signed(a) - signed(b)
 }
 
 /// Everything that decides about one request.

@@ -12,8 +12,8 @@ use crate::world::sabotage::{self, Fault};
 
 use super::book::Book;
 use super::gauges::count;
-use super::holds::{Row, State, slot_of};
-use super::organization::Organization;
+use super::holds::{End, Row, State, slot_of};
+use super::organization::{Organization, numbered};
 use super::shard::{Finished, Shard, shift};
 use super::usage::row_of;
 
@@ -82,8 +82,11 @@ impl Shard {
             }),
             Fact::Held(held) => self.hold(held),
             Fact::Extended(extended) => self.extend_hold(extended),
-            Fact::Committed(settled) => self.settle(settled, true),
-            Fact::Released(settled) => self.settle(settled, false),
+            Fact::Committed(settled) | Fact::Released(settled) => {
+                if let Some(row) = self.holds.get(settled.slot) {
+                    self.settle(settled, &row, matches!(fact, Fact::Committed(_)));
+                }
+            }
             Fact::Expired { slot, at, share } => self.expire(*slot, *at, *share),
             Fact::Charged(charged) => self.book_charge(charged),
             Fact::Adjusted {
@@ -177,17 +180,12 @@ impl Shard {
         }
     }
 
-    fn hold(&mut self, held: &Held) {
+    /// Changes the books as a fact of this kind says.
+    pub(super) fn hold(&mut self, held: &Held) {
         let change = (0, signed(held.amount));
         self.draw(&held.place, change, held.trial, held.share, true);
-        let mut row = Row::settled(held.tag, State::Open, held.place, held.amount, held.expires);
-        row.held = held.amount;
-        row.settled = held.at;
-        row.sequence = held.sequence;
-        row.class = held.class;
-        row.rate = held.rate;
-        row.trial = held.trial;
-        self.keep(held.tag.slot, &row);
+        self.keep_id(&held.tag);
+        self.holds.open(held);
         self.sequence = self.sequence.max(held.sequence.saturating_add(1));
         self.expiry.push(held.tag.slot, held.expires, held.sequence);
         self.holds_open += 1;
@@ -215,10 +213,8 @@ impl Shard {
         }
     }
 
-    fn settle(&mut self, settled: &Settled, is_commit: bool) {
-        let Some(row) = self.holds.get(settled.slot) else {
-            return;
-        };
+    /// Changes the books as a fact of this kind says, of a request whose row is at hand.
+    pub(super) fn settle(&mut self, settled: &Settled, row: &Row, is_commit: bool) {
         let returned = row.comes_back();
         let state = if is_commit {
             row.committed(settled)
@@ -236,7 +232,7 @@ impl Shard {
         };
         let change = (signed(settled.committed), -signed(given_back));
         self.draw(&place, change, row.trial, settled.share, false);
-        self.close(settled.slot, &row, state, settled.at);
+        self.close(settled.slot, row, state, settled.at);
     }
 
     fn expire(&mut self, slot: Slot, at: Timestamp, share: u64) {
@@ -295,8 +291,9 @@ impl Shard {
         let Some(organization) = self.organizations.get_mut(index) else {
             return;
         };
-        let (at, books) = (organization.place(place.book), organization.books.len());
-        let Some(book) = at.and_then(|at| organization.books.get_mut(at)) else {
+        let present = organization.books.back().map(|book| book.number);
+        let is_present = present == Some(place.book);
+        let Some(book) = numbered(&mut organization.books, place.book) else {
             return;
         };
         let cells_before = book.cells;
@@ -315,7 +312,7 @@ impl Shard {
             period.used = period.used.saturating_add_signed(used);
             period.held = period.held.saturating_add_signed(held);
         }
-        if at.is_some_and(|at| at + 1 == books) {
+        if is_present {
             organization.gauges.show(book);
         }
         let is_lost = held < 0 && sabotage::is(Fault::LoseRow);
@@ -325,16 +322,32 @@ impl Shard {
     }
 
     pub(super) fn keep(&mut self, slot: Slot, row: &Row) {
-        if row.chosen || slot_of(&row.id).1 != self.shared.start {
-            self.shared.ids.insert(row.id, slot);
-        }
+        let (id, chosen, fingerprint) = (row.id, row.chosen, row.fingerprint);
+        self.keep_id(&Tag {
+            slot,
+            id,
+            chosen,
+            fingerprint,
+        });
         self.holds.insert(slot, row);
+    }
+
+    /// Ids that do not name their slots are found by a map.
+    fn keep_id(&self, tag: &Tag) {
+        if tag.chosen || slot_of(&tag.id).1 != self.shared.start {
+            self.shared.ids.insert(tag.id, tag.slot);
+        }
     }
 
     /// A hold has ended, or settles late; it is remembered from here on.
     fn close(&mut self, slot: Slot, row: &Row, state: State, at: Timestamp) {
         let sequence = self.line_up();
-        self.holds.settle(slot, row, state, at, sequence);
+        let end = End {
+            state,
+            settled: at,
+            sequence,
+        };
+        self.holds.settle(slot, row, &end);
         if row.state != State::Open {
             return;
         }

@@ -342,15 +342,17 @@ impl Book {
         }
         add(&mut row.used, used);
         add(&mut row.held, held);
-        totals.allocation_drawn -= environment_row.drawn().min(environment_row.allocation);
+        let (allocation, drawn_before) = (environment_row.allocation, environment_row.drawn());
         add(&mut environment_row.used, used);
         add(&mut environment_row.held, held);
-        totals.allocation_drawn += environment_row.drawn().min(environment_row.allocation);
-        if environment_row.allocation == 0 {
+        if allocation == 0 {
             leave(totals, row);
             add(&mut row.pool_used, used);
             add(&mut row.pool_held, held);
             enter(totals, row);
+        } else {
+            totals.allocation_drawn -= drawn_before.min(allocation);
+            totals.allocation_drawn += environment_row.drawn().min(allocation);
         }
     }
 
@@ -482,9 +484,13 @@ pub(super) fn enter(totals: &mut Totals, row: &UserRow) {
     totals.set_aside_drawn += row.pool_drawn().min(limit);
 }
 
-/// Adds a signed change to a counter. What comes back was counted before, so that nothing is cut.
+/// Adds a signed change to a counter. What comes back was counted before, and amounts end far below the edge of the type.
 fn add(counter: &mut u64, by: i64) {
-    *counter = counter.saturating_add_signed(by);
+    debug_assert!(
+        counter.checked_add_signed(by).is_some(),
+        "{counter} and {by}"
+    );
+    *counter = counter.wrapping_add_signed(by);
 }
 
 /// The allowance of an environment that no row exists for.

@@ -7,7 +7,6 @@ use crate::domain::fact::OrganizationId;
 use crate::domain::names::Name;
 use crate::domain::plan::Enforcement;
 use crate::domain::rates::{Class, Cost, Rate};
-use crate::domain::route::Route;
 
 use super::answer::{Denial, EngineError};
 use super::cell::FOLDED;
@@ -38,7 +37,6 @@ pub(super) struct Case<'a> {
     pub(super) label: Option<u32>,
     pub(super) seat: Seat,
     pub(super) trial: Trial,
-    pub(super) route: Route,
 }
 
 /// What was decided.
@@ -81,6 +79,7 @@ fn work<'a>(subject: &Subject<'a>, cost: &Cost<'a>) -> Work<'a> {
 
 impl Desk<'_> {
     /// Prices a request and looks up where it would count.
+    #[inline]
     pub(super) fn case<'a>(
         &self,
         id: OrganizationId,
@@ -98,7 +97,6 @@ impl Desk<'_> {
             .ok_or_else(|| unopened(&organization.name))?;
         let seat = book.seat(environment, user);
         let trial = organization.trial(user, self.now.wall);
-        let route = book.route(&seat, trial, self.now.wall);
         let (amount, class, rate) = (price.amount.get(), price.class, price.rate);
         let work = work(subject, cost);
         let product = subject.product.map(Name::as_str).or(price.product);
@@ -118,7 +116,6 @@ impl Desk<'_> {
             label,
             seat,
             trial,
-            route,
         })
     }
 
@@ -143,6 +140,7 @@ impl Desk<'_> {
     }
 
     /// What a request would be answered.
+    #[inline]
     pub(super) fn judge(
         &self,
         case: &Case<'_>,
@@ -162,17 +160,18 @@ impl Desk<'_> {
                 shadowed: None,
             });
         };
+        let route = book.route(&case.seat, case.trial, self.now.wall);
         let refusal = Refusal {
             book,
             seat: &case.seat,
-            route: &case.route,
+            route: &route,
             trial: case.trial,
             environment: case.environment,
             user: case.user,
             requested: case.amount,
             now: self.now,
         };
-        let verdict = match charge::decide(&case.route, case.class, case.amount, min) {
+        let verdict = match charge::decide(&route, case.class, case.amount, min) {
             Ok(granted) => Verdict {
                 granted,
                 overrun: 0,

@@ -7,7 +7,7 @@ use crate::world::sabotage::{self, Fault};
 use crate::world::sync::MutexGuard;
 
 use super::Engine;
-use super::answer::EngineError;
+use super::answer::{Committed, Decision, EngineError, Released, Reserved};
 use super::denial::precondition;
 use super::holds::{Row, hex, id_of, slot_of, uuid_v7_millis};
 use super::organization::Organization;
@@ -32,6 +32,46 @@ pub(super) enum Known {
     Other,
 }
 
+/// An answer that says how far the record must be safe before it leaves.
+pub(super) trait Receipted {
+    /// Takes the receipt.
+    fn stamp(&mut self, receipt: Receipt);
+}
+
+impl Receipted for Reserved {
+    fn stamp(&mut self, receipt: Receipt) {
+        self.receipt = receipt;
+    }
+}
+
+impl Receipted for Committed {
+    fn stamp(&mut self, receipt: Receipt) {
+        self.receipt = receipt;
+    }
+}
+
+impl Receipted for Released {
+    fn stamp(&mut self, receipt: Receipt) {
+        self.receipt = receipt;
+    }
+}
+
+impl<T> Receipted for (T, Receipt) {
+    fn stamp(&mut self, receipt: Receipt) {
+        self.1 = receipt;
+    }
+}
+
+/// A denial tells of nothing that was recorded.
+impl<T: Receipted> Receipted for Decision<T> {
+    #[inline]
+    fn stamp(&mut self, receipt: Receipt) {
+        if let Self::Granted(answer) = self {
+            answer.stamp(receipt);
+        }
+    }
+}
+
 impl Engine {
     /// Does something at a shard. Whatever happened, also before an error, is recorded before the lock is released.
     pub(super) fn desk<T>(
@@ -39,17 +79,33 @@ impl Engine {
         shard: u8,
         work: impl FnOnce(&mut Desk<'_>) -> Result<T, EngineError>,
     ) -> Result<(T, Receipt), EngineError> {
+        self.request(shard, |desk| Ok((work(desk)?, Receipt::default())))
+    }
+
+    /// The same, with the receipt put on the answer where it lies: answers are large, and this is on the way of each.
+    #[inline]
+    pub(super) fn request<T: Receipted>(
+        &self,
+        shard: u8,
+        work: impl FnOnce(&mut Desk<'_>) -> Result<T, EngineError>,
+    ) -> Result<T, EngineError> {
         if self.has_failed() {
             return Err(EngineError::Unrecorded);
         }
         let mut desk = self.sit_down(shard)?;
-        let done = work(&mut desk);
+        let mut done = work(&mut desk);
         let recorded = desk.shard.record();
-        let finished = std::mem::take(&mut desk.shard.finished);
+        let has_finished = !desk.shard.finished.is_empty();
+        let finished = has_finished.then(|| std::mem::take(&mut desk.shard.finished));
         drop(desk);
-        self.shared.bury(finished);
+        if let Some(finished) = finished {
+            self.shared.bury(finished);
+        }
         let receipt = recorded.inspect_err(|_| self.poison())?;
-        Ok((done?, receipt))
+        if let Ok(answer) = &mut done {
+            answer.stamp(receipt);
+        }
+        done
     }
 
     /// Takes the lock, reads the clock, and lets happen what is due; where that is much, others get turns in between.

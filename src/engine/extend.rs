@@ -12,7 +12,7 @@ use super::desk::{Desk, Known};
 use super::fingerprint;
 use super::holds::{Row, State, hex};
 use super::order::Extend;
-use super::reserve::{check_ttl, history, other_contents, stamped};
+use super::reserve::{check_ttl, history, other_contents};
 use super::seat::Trial;
 use super::settle::lost;
 
@@ -23,7 +23,7 @@ impl Engine {
             check_ttl(ttl)?;
         }
         let slot = self.slot(&order.id)?;
-        let (decision, receipt) = self.desk(slot.shard, |desk| {
+        self.request(slot.shard, |desk| {
             let print = order
                 .request_id
                 .map_or(0, |_| fingerprint::of_extend(order));
@@ -49,8 +49,7 @@ impl Engine {
                 )));
             }
             desk.extend(&row, slot, order, print)
-        })?;
-        Ok(stamped(decision, |reserved| reserved.receipt = receipt))
+        })
     }
 }
 
@@ -107,7 +106,7 @@ impl Desk<'_> {
         }
         let mut route = book.route(&seat, trial, self.now.wall);
         if let Trial::Pays(_, period) = trial
-            && self.now.wall >= period.terms.until
+            && self.now.wall >= period.until
         {
             trial = Trial::Ended(period);
             route.refused = Some((Reason::TrialExpired, Bound::User));

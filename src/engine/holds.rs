@@ -10,7 +10,7 @@ mod row;
 
 use std::num::NonZeroU32;
 
-use crate::domain::fact::Slot;
+use crate::domain::fact::{Held, Slot};
 use crate::domain::time::Timestamp;
 
 use super::aside::Aside;
@@ -21,6 +21,7 @@ pub(super) use ids::{INDEX_MAX, hex, uuid_v7_millis};
 pub(crate) use ids::{id_of, slot_of};
 use open::{Named, Open};
 use ring::Ring;
+pub(super) use row::End;
 pub use row::{Row, State};
 
 /// Where what a slot holds is: an open hold, or a record of the queue of settled requests.
@@ -107,27 +108,50 @@ impl Holds {
         self.vacate(number);
         let named = Named::of(row, slot, self.start);
         let spot = if row.state == State::Open {
-            Spot::Open(self.open_at(row, named))
+            Spot::Open(self.open_at(Open::of(row), named))
         } else {
-            Spot::Settled(self.settled.push(number, row, named.as_ref()))
+            let end = End::of(row);
+            Spot::Settled(self.settled.push(number, row, &end, named.as_ref()))
         };
-        self.spots.insert(number, spot.packed());
-        while self.generations.len() < self.spots.slots() as usize {
-            self.generations.push(0);
-        }
-        if let Some(generation) = self.generations.get_mut(number as usize) {
-            *generation = slot.generation.wrapping_add(1);
-        }
+        self.fill(slot, spot);
     }
 
-    fn open_at(&mut self, row: &Row, named: Option<Named>) -> u32 {
-        let named = named.map_or(0, |named| {
+    /// Opens a hold in the slot that `next` gave, or that a fact names.
+    pub(super) fn open(&mut self, held: &Held) {
+        let slot = held.tag.slot;
+        if slot.index > INDEX_MAX {
+            return;
+        }
+        self.put_aside(slot.index);
+        self.vacate(slot.index);
+        let named = Named::held(held, self.start);
+        let spot = Spot::Open(self.open_at(Open::held(held), named));
+        self.fill(slot, spot);
+    }
+
+    fn fill(&mut self, slot: Slot, spot: Spot) {
+        let number = slot.index;
+        self.spots.insert(number, spot.packed());
+        let next = slot.generation.wrapping_add(1);
+        if let Some(generation) = self.generations.get_mut(number as usize) {
+            *generation = next;
+            return;
+        }
+        while self.generations.len() < number as usize {
+            self.generations.push(0);
+        }
+        self.generations.push(next);
+    }
+
+    #[inline]
+    fn open_at(&mut self, mut open: Open, named: Option<Named>) -> u32 {
+        if let Some(named) = named {
             let number = self.named.next();
             self.named.insert(number, named);
-            number + 1
-        });
+            open.named = number + 1;
+        }
         let number = self.open.next();
-        self.open.insert(number, Open::of(row, named));
+        self.open.insert(number, open);
         number
     }
 
@@ -135,9 +159,10 @@ impl Holds {
     fn vacate(&mut self, number: u32) {
         match self.spots.get(number).map(|it| it.spot()) {
             Some(Spot::Open(open)) => {
-                let named = self.open.remove(open).map_or(0, |it| it.named);
+                let named = self.open.get(open).map_or(0, |it| it.named);
+                self.open.empty(open);
                 if let Some(named) = named.checked_sub(1) {
-                    self.named.remove(named);
+                    self.named.empty(named);
                 }
             }
             Some(Spot::Settled(position)) => self.settled.strike(position),
@@ -176,8 +201,14 @@ impl Holds {
                 let named = named.and_then(|it| self.named.get(it));
                 Some(open.row(slot, self.start, named))
             }
-            Spot::Settled(position) => self.settled.row(position, slot, self.start),
+            Spot::Settled(position) => self.row_settled(position, slot),
         }
+    }
+
+    /// Asked for by retries only.
+    #[inline(never)]
+    fn row_settled(&self, position: u32, slot: Slot) -> Option<Row> {
+        self.settled.row(position, slot, self.start)
     }
 
     /// When the hold of a slot ends by itself, and its place in the order of reservation; `None` unless it is open.
@@ -212,25 +243,11 @@ impl Holds {
 
     /// A request ends, or settles again: it is only remembered from now on, in its place in the order of settling.
     /// `row` is how it has stood until now.
-    pub(super) fn settle(
-        &mut self,
-        slot: Slot,
-        row: &Row,
-        state: State,
-        settled: Timestamp,
-        sequence: u64,
-    ) {
+    pub(super) fn settle(&mut self, slot: Slot, row: &Row, end: &End) {
         self.put_aside(slot.index);
         self.vacate(slot.index);
-        let row = Row {
-            state,
-            held: 0,
-            settled,
-            sequence,
-            ..*row
-        };
-        let named = Named::of(&row, slot, self.start);
-        let position = self.settled.push(slot.index, &row, named.as_ref());
+        let named = Named::of(row, slot, self.start);
+        let position = self.settled.push(slot.index, row, end, named.as_ref());
         self.point(slot.index, position);
     }
 
@@ -333,8 +350,8 @@ impl Holds {
                 index: number,
                 generation,
             };
-            let named = Named::of(&row, slot, self.start);
-            positions.push((number, queue.push(number, &row, named.as_ref())));
+            let (named, end) = (Named::of(&row, slot, self.start), End::of(&row));
+            positions.push((number, queue.push(number, &row, &end, named.as_ref())));
         }
         self.settled = queue;
         for (number, position) in positions {
@@ -403,6 +420,13 @@ impl Holds {
     /// A slot is about to change.
     #[inline]
     fn put_aside(&mut self, number: u32) {
+        if self.copy.is_some() {
+            self.put_aside_now(number);
+        }
+    }
+
+    #[cold]
+    fn put_aside_now(&mut self, number: u32) {
         if let Some(mut copy) = self.copy.take() {
             copy.put(number, || self.at(number));
             self.copy = Some(copy);

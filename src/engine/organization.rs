@@ -32,6 +32,28 @@ pub struct Period {
 }
 
 impl Period {
+    pub(super) fn pot(&self) -> TrialPot {
+        TrialPot {
+            credits: self.terms.credits,
+            until: self.terms.until,
+            used: self.used,
+            held: self.held,
+        }
+    }
+}
+
+/// What a request needs to know of a trial period: it is copied with each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct TrialPot {
+    /// How much it gives.
+    pub(super) credits: u64,
+    /// Until just before.
+    pub(super) until: Timestamp,
+    pub(super) used: u64,
+    pub(super) held: u64,
+}
+
+impl TrialPot {
     pub(super) fn drawn(&self) -> u64 {
         self.used + self.held
     }
@@ -156,14 +178,16 @@ impl Organization {
     }
 
     /// A book by its number, if it is still kept.
+    #[inline]
     pub(super) fn book(&self, number: u32) -> Option<&Book> {
-        self.books.get(self.place(number)?)
+        // Almost always it is the present one.
+        let present = self.present().filter(|book| book.number == number);
+        present.or_else(|| self.books.get(place(&self.books, number)?))
     }
 
     /// The same, to change it.
     pub(super) fn book_mut(&mut self, number: u32) -> Option<&mut Book> {
-        let place = self.place(number)?;
-        self.books.get_mut(place)
+        numbered(&mut self.books, number)
     }
 
     /// Takes out closed books that nothing refers to any more, from the oldest on. While a book is copied it stays.
@@ -226,11 +250,21 @@ impl Organization {
             self.gauges.show(book);
         }
     }
+}
 
-    /// Where a book stands among those that are kept.
-    pub(super) fn place(&self, number: u32) -> Option<usize> {
-        // Numbers are consecutive: books go from the oldest on only.
-        let first = self.books.front()?.number;
-        Some(number.checked_sub(first)? as usize)
+/// The book of a number, if it is still kept.
+#[inline]
+pub(super) fn numbered(books: &mut VecDeque<Book>, number: u32) -> Option<&mut Book> {
+    let present = books.back().is_some_and(|book| book.number == number);
+    match present {
+        true => books.back_mut(),
+        false => books.get_mut(place(books, number)?),
     }
+}
+
+/// Where a book stands among those that are kept.
+fn place(books: &VecDeque<Book>, number: u32) -> Option<usize> {
+    // Numbers are consecutive: books go from the oldest on only.
+    let first = books.front()?.number;
+    Some(number.checked_sub(first)? as usize)
 }

@@ -232,8 +232,8 @@ pub(super) fn user_balance(
     let trial_used = cells.map(|cell| cell.trial_used).sum();
     if let Trial::Pays(_, period) = trial {
         let (used, held) = (period.used, period.held);
-        let overrun = period.drawn().saturating_sub(period.terms.credits);
-        let base_used = used.min(period.terms.credits);
+        let overrun = period.drawn().saturating_sub(period.credits);
+        let base_used = used.min(period.credits);
         let spent = Spent {
             used,
             held,
@@ -249,7 +249,7 @@ pub(super) fn user_balance(
             now,
             account,
             spent,
-            Some(period.terms.credits),
+            Some(period.credits),
             available,
             state,
         );

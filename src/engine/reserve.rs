@@ -24,7 +24,7 @@ impl Engine {
         let ttl = order.ttl.unwrap_or(HOLD_TTL_DEFAULT);
         check_ttl(ttl)?;
         let shard = self.shard_for(order.subject.organization.as_str());
-        let (decision, receipt) = self.desk(shard, |desk| {
+        self.request(shard, |desk| {
             let organization = desk.find(order.subject.organization)?;
             let print = order.id.map_or(0, |_| fingerprint::of_reserve(order));
             if let Some(id) = &order.id {
@@ -52,15 +52,14 @@ impl Engine {
                 print,
                 desk.now.steady.plus(ttl),
             )
-        })?;
-        Ok(stamped(decision, |reserved| reserved.receipt = receipt))
+        })
     }
 
     /// Reserves and commits in one step.
     pub fn charge(&self, order: &Charge<'_>) -> Result<Decision<Committed>, EngineError> {
         let shard = self.shard_for(order.subject.organization.as_str());
         let decided_before = sabotage::is(Fault::SplitCharge) && self.would_grant(order)?;
-        let (decision, receipt) = self.desk(shard, |desk| {
+        self.request(shard, |desk| {
             let organization = desk.find(order.subject.organization)?;
             let print = order.id.map_or(0, |_| fingerprint::of_charge(order));
             if let Some(id) = &order.id {
@@ -84,8 +83,7 @@ impl Engine {
                 Ok(verdict) => desk.book(&case, &verdict, order.id.as_ref(), print),
                 Err(denial) => Ok(Decision::Denied(denial)),
             }
-        })?;
-        Ok(stamped(decision, |committed| committed.receipt = receipt))
+        })
     }
 
     /// For [`Fault::SplitCharge`]: the decision, taken under a lock that is then let go.
@@ -141,7 +139,7 @@ impl Desk<'_> {
         }
         let sequence = self.shard.sequence;
         let (class, rate, trial) = (case.class, case.rate, case.trial.number());
-        self.shard.happen(Fact::Held(Held {
+        self.shard.happen_held(Held {
             tag,
             place,
             amount,
@@ -152,7 +150,7 @@ impl Desk<'_> {
             rate,
             trial,
             share,
-        }));
+        });
         let standing = self.standing_at(&place, trial, class);
         Ok(Decision::Granted(Reserved {
             id: tag.id,
@@ -347,16 +345,5 @@ pub(super) fn history(row: &Row) -> String {
         }
         State::Extension { .. } => "it is an extension of another reservation".to_owned(),
         State::Adjusted => "it is a correction of the books".to_owned(),
-    }
-}
-
-/// Puts the receipt on a granted answer.
-pub(super) fn stamped<T>(decision: Decision<T>, stamp: impl FnOnce(&mut T)) -> Decision<T> {
-    match decision {
-        Decision::Granted(mut answer) => {
-            stamp(&mut answer);
-            Decision::Granted(answer)
-        }
-        denied @ Decision::Denied(_) => denied,
     }
 }

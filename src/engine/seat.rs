@@ -11,7 +11,7 @@ use crate::world::sabotage::{self, Fault};
 use super::answer::Standing;
 use super::book::{Book, terms};
 use super::cell::{EnvironmentRow, UserRow};
-use super::organization::{Organization, Period};
+use super::organization::{Organization, TrialPot};
 
 /// The books as one request sees them.
 #[derive(Clone, Copy, Debug, Default)]
@@ -40,9 +40,9 @@ pub(super) enum Trial {
     /// None, or none that matters: something was purchased.
     None,
     /// This period pays.
-    Pays(u8, Period),
+    Pays(u8, TrialPot),
     /// The last period is over.
-    Ended(Period),
+    Ended(TrialPot),
 }
 
 /// A limit and what stands against it.
@@ -63,15 +63,15 @@ impl Seat {
         trial: bool,
         at: Timestamp,
     ) -> u64 {
+        if book.extensions.is_empty() {
+            return 0;
+        }
         let is_allocated = self.allocation > 0;
         let share = if is_allocated {
             self.environment_share
         } else {
             book.pool_share
         };
-        if book.extensions.is_empty() {
-            return 0;
-        }
         if trial || (used == 0 && held == 0) || sabotage::is(Fault::NoPayDown) {
             return share;
         }
@@ -158,6 +158,7 @@ impl Book {
     }
 
     /// The seat of rows that exist, and so does their cell: a remembered request refers to them.
+    #[inline]
     pub(super) fn seat_at(&self, environment: u32, user: u32) -> Seat {
         let mut seat = Seat {
             has_cell: true,
@@ -173,6 +174,7 @@ impl Book {
     }
 
     /// Who pays for a request from this seat, and which caps bind it.
+    #[inline]
     pub(super) fn route(&self, seat: &Seat, trial: Trial, now: Timestamp) -> Route {
         let (totals, figures) = (&self.totals, &self.figures);
         let hard = seat
@@ -193,7 +195,7 @@ impl Book {
         };
         if let Trial::Pays(_, period) = trial {
             route.payer = Payer::Trial;
-            route.pots.base = period.terms.credits;
+            route.pots.base = period.credits;
             route.drawn = period.drawn();
             return route;
         }
@@ -249,8 +251,8 @@ impl Book {
             used: seat.used,
             held: seat.held,
         };
-        let of = |period: Period| Figure {
-            limit: period.terms.credits,
+        let of = |period: TrialPot| Figure {
+            limit: period.credits,
             used: period.used,
             held: period.held,
         };
@@ -300,6 +302,7 @@ impl Book {
     }
 
     /// How things stand for a seat, by the class of the request.
+    #[inline]
     pub(super) fn standing(
         &self,
         seat: &Seat,
@@ -344,8 +347,8 @@ impl Organization {
             return Trial::None;
         };
         match (trial.running(now), trial.periods.last()) {
-            (Some(number), Some(&period)) => Trial::Pays(number, period),
-            (None, Some(&period)) => Trial::Ended(period),
+            (Some(number), Some(period)) => Trial::Pays(number, period.pot()),
+            (None, Some(period)) => Trial::Ended(period.pot()),
             (_, None) => Trial::None,
         }
     }
@@ -366,8 +369,8 @@ impl Organization {
             return Trial::None;
         };
         match (trial.period(number), trial.periods.last()) {
-            (Some(&period), _) => Trial::Pays(number, period),
-            (None, Some(&period)) if period.terms.until <= now => Trial::Ended(period),
+            (Some(period), _) => Trial::Pays(number, period.pot()),
+            (None, Some(period)) if period.terms.until <= now => Trial::Ended(period.pot()),
             (None, _) => Trial::None,
         }
     }

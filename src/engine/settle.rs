@@ -2,7 +2,7 @@
 
 use crate::domain::charge;
 use crate::domain::credits::Credits;
-use crate::domain::fact::{Fact, Id, Place, Settled, Slot};
+use crate::domain::fact::{Id, Place, Settled, Slot};
 use crate::domain::plan::{Enforcement, Excess};
 use crate::domain::rates::Class;
 use crate::domain::time::Timestamp;
@@ -14,7 +14,7 @@ use super::denial::{Refusal, invalid, precondition};
 use super::desk::Desk;
 use super::holds::{Row, State, hex};
 use super::order::{Act, Actual, Commit};
-use super::reserve::{history, stamped};
+use super::reserve::history;
 use super::seat::{Seat, Trial};
 use super::shard::Shard;
 
@@ -22,7 +22,7 @@ impl Engine {
     /// Books what the work really used; the hold ends.
     pub fn commit(&self, order: &Commit) -> Result<Decision<Committed>, EngineError> {
         let slot = self.slot(&order.id)?;
-        let (decision, receipt) = self.desk(slot.shard, |desk| {
+        self.request(slot.shard, |desk| {
             let row = desk.remembered(slot, &order.id)?;
             let amount = actual(&row, &order.actual)?;
             match row.state {
@@ -36,8 +36,7 @@ impl Engine {
                     history(&row)
                 ))),
             }
-        })?;
-        Ok(stamped(decision, |committed| committed.receipt = receipt))
+        })
     }
 
     /// Gives a hold up. One that expired is settled, with nothing to return.
@@ -48,15 +47,13 @@ impl Engine {
     /// The same, by an administrator: who it was, if somebody says so, is audited.
     pub(super) fn release_as(&self, id: &Id, act: &Act<'_>) -> Result<Released, EngineError> {
         let slot = self.slot(id)?;
-        let (mut released, receipt) = self.desk(slot.shard, |desk| {
+        self.request(slot.shard, |desk| {
             let row = desk.remembered(slot, id)?;
             match row.state {
                 State::Open | State::Expired => {
                     let now = desk.now;
-                    let share = match row.state {
-                        State::Open => desk.shard.share_after_return(slot, now.wall),
-                        _ => desk.shard.share_now(&row),
-                    };
+                    let returned = row.comes_back();
+                    let share = desk.shard.share_after(&row, 0, returned, now.wall);
                     let (committed, overrun, late, at) = (0, 0, false, now.steady);
                     let settled = Settled {
                         slot,
@@ -67,7 +64,7 @@ impl Engine {
                         share,
                         label: None,
                     };
-                    desk.shard.happen(Fact::Released(settled));
+                    desk.shard.happen_settled(settled, &row, false);
                     if !act.who.is_empty() {
                         let before = format!("{} credits held", row.held);
                         let organization = row.place.organization;
@@ -94,9 +91,7 @@ impl Engine {
                 standing,
                 receipt: Default::default(),
             })
-        })?;
-        released.receipt = receipt;
-        Ok(released)
+        })
     }
 }
 
@@ -131,56 +126,15 @@ impl Desk<'_> {
         excess: Excess,
     ) -> Result<Decision<Committed>, EngineError> {
         let place = row.place;
-        let (book, seat, trial) = self.seat_of_hold(row).ok_or_else(|| lost(row))?;
-        let route = book.route(&seat, trial, self.now.wall);
         let beyond = amount.saturating_sub(row.held);
-        let mut overrun = 0;
-        if beyond > 0 {
-            if beyond > book.room() {
-                return Err(invalid(
-                    "amount",
-                    "the organization's credits in this cycle would pass 2^53 - 1",
-                ));
-            }
-            overrun = beyond - charge::available(&route, row.class).min(beyond);
-        }
-        let is_enforced = book.plan.enforcement == Enforcement::Enforce;
-        // An expired hold is not rejected: the work happened, and there is nothing left to keep.
-        if overrun > 0
-            && row.state == State::Open
-            && excess.max(book.plan.excess) == Excess::Reject
-            && let Err(shortfall) = charge::decide(&route, row.class, beyond, None)
-        {
-            if is_enforced {
-                self.shard.count_denied(shortfall.reason);
-                let user = book.users.get(place.user).map_or("", |it| &it.name);
-                let environment = book
-                    .environments
-                    .get(place.environment)
-                    .map_or("", |it| &it.name);
-                let (seat, route, requested, now) = (&seat, &route, beyond, self.now);
-                let refusal = Refusal {
-                    book,
-                    seat,
-                    route,
-                    trial,
-                    environment,
-                    user,
-                    requested,
-                    now,
-                };
-                return Ok(Decision::Denied(Box::new(refusal.denial(&shortfall))));
-            }
-            self.shard.count_would_be_denied(shortfall.reason);
-        }
-        let signed = |amount: u64| i64::try_from(amount).unwrap_or(i64::MAX);
-        let share = seat.share_after(
-            book,
-            signed(amount),
-            -signed(row.held),
-            row.trial > 0,
-            self.now.wall,
-        );
+        let overrun = match beyond {
+            0 => 0,
+            _ => match self.judge_beyond(row, beyond, excess)? {
+                Ok(overrun) => overrun,
+                Err(denial) => return Ok(Decision::Denied(denial)),
+            },
+        };
+        let share = self.shard.share_after(row, amount, row.held, self.now.wall);
         let (committed, late, at) = (amount, row.state == State::Expired, self.now.steady);
         let label = match amount {
             0 => None,
@@ -195,10 +149,55 @@ impl Desk<'_> {
             share,
             label,
         };
-        self.shard.happen(Fact::Committed(settled));
+        self.shard.happen_settled(settled, row, true);
         self.cross(&place);
         let state = row.committed(&settled);
         Ok(Decision::Granted(self.committed(row, state)?))
+    }
+
+    /// What nothing covers of an amount above a hold, unless that is rejected.
+    fn judge_beyond(
+        &self,
+        row: &Row,
+        beyond: u64,
+        excess: Excess,
+    ) -> Result<Result<u64, Box<Denial>>, EngineError> {
+        let (book, seat, trial) = self.seat_of_hold(row).ok_or_else(|| lost(row))?;
+        if beyond > book.room() {
+            return Err(invalid(
+                "amount",
+                "the organization's credits in this cycle would pass 2^53 - 1",
+            ));
+        }
+        let route = book.route(&seat, trial, self.now.wall);
+        let overrun = beyond - charge::available(&route, row.class).min(beyond);
+        // An expired hold is not rejected: the work happened, and there is nothing left to keep.
+        let may_reject = row.state == State::Open && excess.max(book.plan.excess) == Excess::Reject;
+        if overrun == 0 || !may_reject {
+            return Ok(Ok(overrun));
+        }
+        let Err(shortfall) = charge::decide(&route, row.class, beyond, None) else {
+            return Ok(Ok(overrun));
+        };
+        if book.plan.enforcement != Enforcement::Enforce {
+            self.shard.count_would_be_denied(shortfall.reason);
+            return Ok(Ok(overrun));
+        }
+        self.shard.count_denied(shortfall.reason);
+        let place = &row.place;
+        let user = book.users.get(place.user).map_or("", |it| &it.name);
+        let environment = book.environments.get(place.environment);
+        let refusal = Refusal {
+            book,
+            seat: &seat,
+            route: &route,
+            trial,
+            environment: environment.map_or("", |it| &it.name),
+            user,
+            requested: beyond,
+            now: self.now,
+        };
+        Ok(Err(Box::new(refusal.denial(&shortfall))))
     }
 
     /// The answer about a hold that is committed so, with how things stand now.
@@ -241,6 +240,7 @@ impl Desk<'_> {
     }
 
     /// How things stand in a place, for what a trial period or none pays.
+    #[inline]
     pub(super) fn standing_at(&self, place: &Place, trial: u8, class: Class) -> Option<Standing> {
         let organization = self
             .shard
@@ -285,31 +285,23 @@ pub(super) fn lost(row: &Row) -> EngineError {
 }
 
 impl Shard {
-    /// The payer's share of the extension after a hold gives back all it holds.
-    pub(super) fn share_after_return(&self, slot: Slot, at: Timestamp) -> u64 {
-        let Some(row) = self.holds.get(slot) else {
-            return 0;
-        };
-        let Some((seat, book)) = self.seat_of(&row) else {
-            return 0;
-        };
-        let held = i64::try_from(row.held).unwrap_or(i64::MAX);
-        seat.share_after(book, 0, -held, row.trial > 0, at)
-    }
-
-    /// The payer's share as it is stored.
-    pub(super) fn share_now(&self, row: &Row) -> u64 {
-        let seat = self.seat_of(row);
-        seat.map_or(0, |(seat, book)| {
-            seat.share_after(book, 0, 0, false, Timestamp::MIN)
-        })
-    }
-
-    fn seat_of(&self, row: &Row) -> Option<(Seat, &Book)> {
+    /// The payer's share of the extension after a request has used and given back credits.
+    pub(super) fn share_after(&self, row: &Row, used: u64, given_back: u64, at: Timestamp) -> u64 {
         let organization = self
             .organizations
-            .get(row.place.organization.index as usize)?;
-        let book = organization.book(row.place.book)?;
-        Some((book.seat_at(row.place.environment, row.place.user), book))
+            .get(row.place.organization.index as usize);
+        let book = organization.and_then(|it| it.book(row.place.book));
+        let Some(book) = book.filter(|book| !book.extensions.is_empty()) else {
+            return 0;
+        };
+        let signed = |amount: u64| i64::try_from(amount).unwrap_or(i64::MAX);
+        let seat = book.seat_at(row.place.environment, row.place.user);
+        seat.share_after(book, signed(used), -signed(given_back), row.trial > 0, at)
+    }
+
+    /// The same after a hold gives back all it holds.
+    pub(super) fn share_after_return(&self, slot: Slot, at: Timestamp) -> u64 {
+        let row = self.holds.get(slot);
+        row.map_or(0, |row| self.share_after(&row, 0, row.held, at))
     }
 }

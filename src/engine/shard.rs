@@ -7,7 +7,7 @@ use std::time::Duration;
 use dashmap::DashMap;
 use hashbrown::DefaultHashBuilder;
 
-use crate::domain::fact::{Fact, Id, OrganizationId, Slot};
+use crate::domain::fact::{Fact, Held, Id, OrganizationId, Settled, Slot};
 use crate::domain::plan::{Catalogue, Plan};
 use crate::domain::rates::RateCard;
 use crate::domain::time::{Now, Timestamp};
@@ -20,7 +20,7 @@ use super::answer::EngineError;
 use super::book::Book;
 use super::expiry::Expiry;
 use super::gauges::Stats;
-use super::holds::Holds;
+use super::holds::{Holds, Row};
 use super::organization::{Organization, Organizations};
 use super::recorder::{Receipt, Recorder};
 use super::usage::Day;
@@ -115,10 +115,23 @@ impl Shard {
     /// States a fact: the only way in which the books change.
     pub(super) fn happen(&mut self, fact: Fact) {
         self.apply(&fact);
-        if matches!(fact, Fact::Committed(_)) && sabotage::is(Fault::SkipFact) {
-            return;
-        }
         self.facts.push(fact);
+    }
+
+    /// States that a hold was opened.
+    pub(super) fn happen_held(&mut self, held: Held) {
+        self.hold(&held);
+        self.facts.push(Fact::Held(held));
+    }
+
+    /// States that a request was committed, or released. Its row is at hand, and need not be looked up again.
+    pub(super) fn happen_settled(&mut self, settled: Settled, row: &Row, is_commit: bool) {
+        self.settle(&settled, row, is_commit);
+        if !is_commit {
+            self.facts.push(Fact::Released(settled));
+        } else if !sabotage::is(Fault::SkipFact) {
+            self.facts.push(Fact::Committed(settled));
+        }
     }
 
     /// Hands the facts of the operation at hand to the recorder, together.
@@ -128,9 +141,22 @@ impl Shard {
         Ok(recorded?)
     }
 
-    /// Everything that is due by now happens, in the order of time: first what expires at an instant, then what the
-    /// calendar changes there. Answers whether more is due: the lock should be given to others in between.
+    /// Everything that is due by now happens. Answers whether more is due: the lock should be given to others in between.
+    #[inline]
     pub(super) fn advance(&mut self, now: Now) -> bool {
+        let is_due = self.expiry.first() <= now.steady || self.calendar.next() <= now.wall;
+        if is_due && self.catch_up(now) {
+            return true;
+        }
+        if self.has_old(now) {
+            self.forget_old(now);
+        }
+        false
+    }
+
+    /// What is due happens in the order of time: first what expires at an instant, then what the calendar changes there.
+    #[cold]
+    fn catch_up(&mut self, now: Now) -> bool {
         let mut turns = 0;
         loop {
             let expires = self.expiry.first();
@@ -138,7 +164,7 @@ impl Shard {
             let expiry_is_due = expires <= now.steady && !sabotage::is(Fault::NoExpiry);
             let calendar_is_due = changes <= now.wall;
             if !expiry_is_due && !calendar_is_due {
-                break;
+                return false;
             }
             if turns == DUE_MAX {
                 return true;
@@ -150,8 +176,6 @@ impl Shard {
                 self.turn_page(organization, at);
             }
         }
-        self.forget_old(now);
-        false
     }
 
     /// The organization of a fact or a hold. Facts name only organizations that were named before.
@@ -177,18 +201,23 @@ impl Shard {
         }
     }
 
+    /// Whether the time of a settled request is over, or there are too many.
+    #[inline]
+    fn has_old(&self, now: Now) -> bool {
+        let first = self.holds.oldest();
+        first.is_some_and(|first| first <= now.steady.minus(REMEMBERED) || self.crowded() > 0)
+    }
+
+    /// How many settled requests there are too many, in all shards.
+    fn crowded(&self) -> u64 {
+        let settled = self.shared.stats.settled_about();
+        settled.saturating_sub(self.shared.bounds.settled as u64)
+    }
+
     /// Forgets settled requests whose time is over, or for which there is no room.
     fn forget_old(&mut self, now: Now) {
-        let Some(first) = self.holds.oldest() else {
-            return;
-        };
         let oldest = now.steady.minus(REMEMBERED);
-        let settled = self.shared.stats.settled_about();
-        let crowded = settled.saturating_sub(self.shared.bounds.settled as u64);
-        if first > oldest && crowded == 0 {
-            return;
-        }
-        let count = self.holds.old(oldest, crowded, DUE_MAX);
+        let count = self.holds.old(oldest, self.crowded(), DUE_MAX);
         if count > 0 {
             self.happen(Fact::Forgotten {
                 shard: self.number,

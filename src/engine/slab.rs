@@ -41,20 +41,33 @@ impl<T: Clone> Slab<T> {
     /// Fills a slot: the one that `next` gave, or that a fact names. A number more than [`GAP_MAX`] beyond the last is
     /// left out.
     pub(super) fn insert(&mut self, number: u32, value: T) {
-        if number.saturating_sub(self.slots()) > GAP_MAX {
-            return;
-        }
         if self.copy.is_some() {
             self.put_aside(number);
         }
-        for vacant in self.slots()..number {
+        match self.slots.get_mut(number as usize) {
+            Some(slot) => {
+                *slot = Some(value);
+                self.find_next();
+            }
+            None => self.grow(number, value),
+        }
+    }
+
+    fn grow(&mut self, number: u32, value: T) {
+        let slots = self.slots();
+        if number.saturating_sub(slots) > GAP_MAX {
+            return;
+        }
+        for vacant in slots..number {
             self.slots.push(None);
             self.free.push(vacant);
         }
-        match self.slots.get_mut(number as usize) {
-            Some(slot) => *slot = Some(value),
-            None => self.slots.push(Some(value)),
-        }
+        self.slots.push(Some(value));
+    }
+
+    /// Takes numbers that are filled off the end of the list, so that the next one is vacant.
+    #[inline]
+    fn find_next(&mut self) {
         while self.free.last().is_some_and(|&it| self.get(it).is_some()) {
             self.free.pop();
         }
@@ -66,12 +79,31 @@ impl<T: Clone> Slab<T> {
             self.put_aside(number);
         }
         let value = self.slots.get_mut(number as usize)?.take()?;
+        self.freed(number);
+        Some(value)
+    }
+
+    /// The same for values that nobody wants to have back.
+    #[inline]
+    pub(super) fn empty(&mut self, number: u32) {
+        if self.copy.is_some() {
+            self.put_aside(number);
+        }
+        if let Some(slot) = self.slots.get_mut(number as usize)
+            && slot.is_some()
+        {
+            *slot = None;
+            self.freed(number);
+        }
+    }
+
+    #[inline]
+    fn freed(&mut self, number: u32) {
         self.free.push(number);
         // Where facts choose other slots than `next` would, what they have filled stays in the list until here.
         if self.free.len() > 2 * self.slots.len() + 64 {
             self.find_free();
         }
-        Some(value)
     }
 
     /// Finds the vacant slots again; the lowest is filled next.

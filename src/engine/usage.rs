@@ -180,6 +180,10 @@ impl Days {
     /// Adds credits to a row of a book's open day; answers whether the row is new.
     #[inline]
     pub(super) fn book(&mut self, book: u32, row: UsageRow) -> bool {
+        let newest = self.list.back_mut();
+        if let Some(day) = newest.filter(|day| !day.is_closed && day.book == book) {
+            return day.add(row);
+        }
         self.open_in_mut(book).is_some_and(|day| day.add(row))
     }
 

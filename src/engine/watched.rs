@@ -118,7 +118,7 @@ fn watched(organization: &Organization, book: &Book, account: &Account, now: Now
     let route = book.route(&seat, trial, now.wall);
     let figure = match (account, trial) {
         (Account::User(_), Trial::Pays(_, period)) => Figure {
-            limit: period.terms.credits,
+            limit: period.credits,
             used: period.used,
             held: period.held,
         },

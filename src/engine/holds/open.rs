@@ -1,7 +1,7 @@
 //! An open hold as it lies in memory, and what a request keeps that has an id of its own.
 
 use crate::domain::credits::Credits;
-use crate::domain::fact::{Id, OrganizationId, Place, Slot};
+use crate::domain::fact::{Held, Id, OrganizationId, Place, Slot, Tag};
 use crate::domain::rates::{Class, Rate};
 use crate::domain::time::Timestamp;
 
@@ -39,7 +39,34 @@ pub(super) struct Named {
     pub(super) granted_expires: Timestamp,
 }
 
+/// A rate, or none, in two words.
+fn packed(rate: Option<Rate>) -> (Credits, u64) {
+    match rate {
+        // Nothing is priced by 0: it counts as 1 (`Rate::price`).
+        Some(rate) => (rate.credits, rate.per.max(1)),
+        None => (Credits::ZERO, 0),
+    }
+}
+
 impl Named {
+    /// The same of a hold that is opened.
+    #[inline]
+    pub(super) fn held(held: &Held, start: u64) -> Option<Self> {
+        let Tag {
+            slot,
+            id,
+            chosen,
+            fingerprint,
+        } = held.tag;
+        (chosen || id != id_of(slot, start)).then_some(Self {
+            id,
+            chosen,
+            fingerprint,
+            granted: held.amount,
+            granted_expires: held.expires,
+        })
+    }
+
     /// What a row keeps of its id, unless that follows from the slot.
     pub(super) fn of(row: &Row, slot: Slot, start: u64) -> Option<Self> {
         (row.chosen || row.id != id_of(slot, start)).then_some(Self {
@@ -53,12 +80,9 @@ impl Named {
 }
 
 impl Open {
-    pub(super) fn of(row: &Row, named: u32) -> Self {
-        let (credits, per) = match row.rate {
-            // Nothing is priced by 0: it counts as 1 (`Rate::price`).
-            Some(rate) => (rate.credits, rate.per.max(1)),
-            None => (Credits::ZERO, 0),
-        };
+    /// Of a row that is open; it has no name yet.
+    pub(super) fn of(row: &Row) -> Self {
+        let (credits, per) = packed(row.rate);
         let Place {
             organization,
             book,
@@ -78,9 +102,38 @@ impl Open {
             environment,
             user,
             label,
-            named,
+            named: 0,
             class: row.class,
             trial: row.trial,
+        }
+    }
+
+    /// As it was opened; it has no name yet.
+    #[inline]
+    pub(super) fn held(held: &Held) -> Self {
+        let (credits, per) = packed(held.rate);
+        let Place {
+            organization,
+            book,
+            environment,
+            user,
+            label,
+        } = held.place;
+        Self {
+            sequence: held.sequence,
+            held: held.amount,
+            expires: held.expires,
+            made: held.at,
+            credits,
+            per,
+            organization: organization.index,
+            book,
+            environment,
+            user,
+            label,
+            named: 0,
+            class: held.class,
+            trial: held.trial,
         }
     }
 

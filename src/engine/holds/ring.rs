@@ -21,7 +21,7 @@ use crate::domain::rates::{Class, Rate};
 use crate::domain::time::Timestamp;
 
 use super::open::Named;
-use super::{INDEX_MAX, Row, State, id_of};
+use super::{End, INDEX_MAX, Row, State, id_of};
 
 /// Words of a chunk; no record is longer than [`RECORD_MAX`].
 const CHUNK: u32 = 1_024;
@@ -79,11 +79,11 @@ pub(super) struct Mark {
 }
 
 impl Ring {
-    /// Adds a record; answers its position.
-    pub(super) fn push(&mut self, index: u32, row: &Row, named: Option<&Named>) -> u32 {
+    /// Adds a record of a row that ends so; answers its position.
+    pub(super) fn push(&mut self, index: u32, row: &Row, end: &End, named: Option<&Named>) -> u32 {
         let is_full = |chunk: &Chunk| chunk.words.len() + RECORD_MAX > CHUNK as usize;
         if self.chunks.back().is_none_or(is_full) {
-            self.begin_chunk(row);
+            self.begin_chunk(end);
         }
         let number = u32::try_from(self.chunks.len()).unwrap_or(u32::MAX) - 1;
         let number = self.first.wrapping_add(number) % CHUNKS;
@@ -91,12 +91,12 @@ impl Ring {
             return 0;
         };
         let place = u32::try_from(chunk.words.len()).unwrap_or(CHUNK);
-        chunk.put(index, row, named);
+        chunk.put(index, row, end, named);
         number * CHUNK + place
     }
 
     /// The first chunk of few grows as it needs to; where there are many, each is made at its full size.
-    fn begin_chunk(&mut self, row: &Row) {
+    fn begin_chunk(&mut self, end: &End) {
         let room = if self.chunks.is_empty() {
             0
         } else {
@@ -104,8 +104,8 @@ impl Ring {
         };
         self.chunks.push_back(Chunk {
             words: Vec::with_capacity(room),
-            settled: row.settled.nanos(),
-            sequence: row.sequence,
+            settled: end.settled.nanos(),
+            sequence: end.sequence,
         });
     }
 
@@ -169,20 +169,17 @@ impl Ring {
 }
 
 impl Chunk {
-    fn put(&mut self, index: u32, row: &Row, named: Option<&Named>) {
-        let (kind, amounts, hold) = told(&row.state);
+    fn put(&mut self, index: u32, row: &Row, end: &End, named: Option<&Named>) {
+        let (kind, amounts, hold) = told(&end.state);
         let [committed, returned, overrun] = amounts;
-        let settled = row
-            .settled
-            .nanos()
-            .wrapping_sub(self.settled)
-            .cast_unsigned();
-        let sequence = row.sequence.wrapping_sub(self.sequence);
+        let time = end.settled.nanos();
+        let settled = time.wrapping_sub(self.settled).cast_unsigned();
+        let sequence = end.sequence.wrapping_sub(self.sequence);
         let is_narrow = settled >> 40 == 0
             && sequence >> 13 == 0
             && (committed | returned) >> 32 == 0
             && overrun == 0;
-        let is_late = matches!(row.state, State::Committed { late: true, .. });
+        let is_late = matches!(end.state, State::Committed { late: true, .. });
         let flag = |flag: u64, is_so: bool| if is_so { flag } else { 0 };
         let class = match row.class {
             Class::Run => 0,
@@ -209,8 +206,14 @@ impl Chunk {
             let narrow = [head, books, users, label | returned << 32, last];
             self.words.extend_from_slice(&narrow);
         } else {
-            let time = row.settled.nanos().cast_unsigned();
-            let wide = [head | WIDE, books, users, label, time, row.sequence];
+            let wide = [
+                head | WIDE,
+                books,
+                users,
+                label,
+                time.cast_unsigned(),
+                end.sequence,
+            ];
             self.words.extend_from_slice(&wide);
             self.words.extend_from_slice(&amounts);
         }

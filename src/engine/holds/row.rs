@@ -77,6 +77,29 @@ pub struct Row {
     pub settled: Timestamp,
 }
 
+/// How and when a request has ended: what settling changes.
+#[derive(Clone, Copy, Debug)]
+pub(in super::super) struct End {
+    /// How it stands from now on.
+    pub state: State,
+    /// From when on it is only remembered, in steady time.
+    pub settled: Timestamp,
+    /// Its place in the order of settling.
+    pub sequence: u64,
+}
+
+impl End {
+    /// Of a row that has ended.
+    pub(super) fn of(row: &Row) -> Self {
+        let (state, settled, sequence) = (row.state, row.settled, row.sequence);
+        Self {
+            state,
+            settled,
+            sequence,
+        }
+    }
+}
+
 impl Row {
     /// A row without anything held: of a charge or an extension.
     pub(in super::super) fn settled(

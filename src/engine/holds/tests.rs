@@ -183,7 +183,13 @@ fn make(holds: &mut Holds, plain: &mut Plain, change: Change) -> Vec<(u32, Row)>
                 generation: row.generation,
             };
             let before = holds.get(slot).expect("it is remembered");
-            holds.settle(slot, &before, state, row.settled, row.sequence);
+            let (settled, sequence) = (row.settled, row.sequence);
+            let end = End {
+                state,
+                settled,
+                sequence,
+            };
+            holds.settle(slot, &before, &end);
         }
         Change::Extend(number, more, at) => {
             let row = plain.rows.get_mut(&number);
@@ -303,7 +309,7 @@ fn nothing_grows_unnoticed() {
     let mut ring = Ring::default();
     let mut settle = |committed, named: Option<&Named>| {
         let row = Row::settled(tag, state(committed), place, 0, Timestamp::default());
-        ring.push(0, &row, named)
+        ring.push(0, &row, &End::of(&row), named)
     };
     let named = Named {
         id: [1; 16],
