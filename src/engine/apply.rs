@@ -12,7 +12,7 @@ use crate::world::sabotage::{self, Fault};
 
 use super::book::Book;
 use super::gauges::count;
-use super::holds::{End, Row, State, slot_of};
+use super::holds::{End, Row, State};
 use super::organization::{Organization, numbered};
 use super::shard::{Finished, Shard, shift};
 use super::usage::row_of;
@@ -298,7 +298,7 @@ impl Shard {
         };
         let cells_before = book.cells;
         let (environment, user) = (place.environment, place.user);
-        book.shift(environment, user, (used, held), trial > 0, refers);
+        let last_row = book.shift(environment, user, (used, held), trial > 0, refers);
         book.set_share(environment, share);
         if book.cells != cells_before {
             count(&self.shared.stats.cells);
@@ -316,8 +316,20 @@ impl Shard {
             organization.gauges.show(book);
         }
         let is_lost = held < 0 && sabotage::is(Fault::LoseRow);
-        if used != 0 && !is_lost && organization.days.book(place.book, row_of(place, used)) {
+        if used == 0 || is_lost {
+            return;
+        }
+        let booked = organization
+            .days
+            .book(place.book, row_of(place, used), last_row);
+        let Some((row, is_new)) = booked else {
+            return;
+        };
+        if is_new {
             count(&self.shared.stats.usage_rows);
+        }
+        if row.0 != last_row.0 {
+            book.note_row(environment, user, row);
         }
     }
 
@@ -332,9 +344,9 @@ impl Shard {
         self.holds.insert(slot, row);
     }
 
-    /// Ids that do not name their slots are found by a map.
+    /// Ids that callers chose are found by a map; the others name their slots.
     fn keep_id(&self, tag: &Tag) {
-        if tag.chosen || slot_of(&tag.id).1 != self.shared.start {
+        if tag.chosen {
             self.shared.ids.insert(tag.id, tag.slot);
         }
     }
@@ -400,7 +412,7 @@ impl Shard {
             };
             self.horizon = self.horizon.max(row.settled);
             self.count_forgotten();
-            if row.chosen || slot_of(&row.id).1 != self.shared.start {
+            if row.chosen {
                 self.forget_id(&row.id, index, row.generation);
             }
             self.unrefer(&row.place);

@@ -14,7 +14,7 @@ use crate::domain::plan::{Catalogue, OrganizationPlan, Overage, Purchased, Timel
 use crate::domain::time::Timestamp;
 use crate::world::sabotage::{self, Fault};
 
-use super::cell::{Cell, EnvironmentRow, Limit, UserRow};
+use super::cell::{Cell, EnvironmentRow, LastRow, Limit, UserRow};
 use super::fired::Fired;
 use super::labels::Labels;
 use super::marks::{environment_mark, user_mark};
@@ -289,7 +289,8 @@ impl Book {
         row
     }
 
-    /// Changes a cell and every total that it belongs to, together; with `refers`, one more request counts there.
+    /// Changes a cell and every total that it belongs to, together; with `refers`, one more request counts there. Answers
+    /// where the cell booked last.
     pub(super) fn shift(
         &mut self,
         environment: u32,
@@ -297,12 +298,12 @@ impl Book {
         (used, held): (i64, i64),
         trial: bool,
         refers: bool,
-    ) {
+    ) -> LastRow {
         let Some(row) = self.users.get_mut(user) else {
-            return;
+            return LastRow::default();
         };
         let Some(environment_row) = self.environments.get_mut(environment) else {
-            return;
+            return LastRow::default();
         };
         let place = match row
             .cells
@@ -328,12 +329,13 @@ impl Book {
         add(&mut cell.used, used);
         add(&mut cell.held, held);
         cell.is_booked |= used != 0;
+        let last_row = cell.last_row;
         if trial {
             add(&mut cell.trial_used, used);
             add(&mut cell.trial_held, held);
             add(&mut totals.trial_used, used);
             add(&mut totals.trial_held, held);
-            return;
+            return last_row;
         }
         add(&mut totals.used, used);
         add(&mut totals.held, held);
@@ -353,6 +355,14 @@ impl Book {
         } else {
             totals.allocation_drawn -= drawn_before.min(allocation);
             totals.allocation_drawn += environment_row.drawn().min(allocation);
+        }
+        last_row
+    }
+
+    /// A cell has booked in another row than before.
+    pub(super) fn note_row(&mut self, environment: u32, user: u32, row: LastRow) {
+        if let Some(cell) = self.cell_mut(environment, user) {
+            cell.last_row = row;
         }
     }
 

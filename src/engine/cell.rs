@@ -28,7 +28,22 @@ pub struct Cell {
     pub trial_held: u64,
     /// Whether anything was ever booked in it: usage rows may name it, so that it stays as long as its book.
     pub is_booked: bool,
+    /// Where to look first for its usage row.
+    pub last_row: LastRow,
 }
+
+/// The number of the usage row in which a cell booked last: mostly it books there again. Nothing depends on it, so that cells
+/// are the same whatever it is.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LastRow(pub u32);
+
+impl PartialEq for LastRow {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for LastRow {}
 
 impl Cell {
     pub(super) fn is_unused(&self) -> bool {
@@ -92,9 +107,9 @@ impl Default for Limit {
     }
 }
 
-/// A user's row: two cache lines. Counters are without what trials paid.
+/// A user's row: a pair of cache lines, which are fetched together. Counters are without what trials paid.
 #[derive(Clone, Debug, Default)]
-#[repr(align(64))]
+#[repr(align(128))]
 pub(super) struct UserRow {
     /// Empty for requests without a user. Most are short enough to lie in the row.
     pub(super) name: SmolStr,

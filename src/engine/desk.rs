@@ -127,10 +127,13 @@ impl Engine {
     /// The slot that an id names, if it was given out or chosen and is remembered.
     pub(super) fn slot(&self, id: &Id) -> Result<Slot, EngineError> {
         let (slot, start) = slot_of(id);
-        if start == self.shared.start && usize::from(slot.shard) < self.shards.len() {
+        let names_slot = usize::from(slot.shard) < self.shards.len();
+        if names_slot && start == self.shared.start {
             return Ok(slot);
         }
-        let found = self.shared.ids.get(id).map(|slot| *slot);
+        let chosen = self.shared.ids.get(id).map(|slot| *slot);
+        // An id of an earlier start names its slot as well: whether that still holds its request is seen there.
+        let found = chosen.or_else(|| names_slot.then_some(slot));
         found.ok_or_else(|| EngineError::UnknownReservation(hex(id)))
     }
 }

@@ -18,6 +18,7 @@ use hashbrown::DefaultHashBuilder;
 use crate::domain::cycle::Calendar;
 use crate::domain::time::Timestamp;
 
+use super::cell::LastRow;
 use super::index::Index;
 use super::slab::Slab;
 
@@ -177,14 +178,20 @@ impl Days {
         self.filed = filed;
     }
 
-    /// Adds credits to a row of a book's open day; answers whether the row is new.
+    /// Adds credits to a row of a book's open day, if there is one: `last` says where to look first. Answers which row that is,
+    /// and whether it is new.
     #[inline]
-    pub(super) fn book(&mut self, book: u32, row: UsageRow) -> bool {
+    pub(super) fn book(
+        &mut self,
+        book: u32,
+        row: UsageRow,
+        last: LastRow,
+    ) -> Option<(LastRow, bool)> {
         let newest = self.list.back_mut();
         if let Some(day) = newest.filter(|day| !day.is_closed && day.book == book) {
-            return day.add(row);
+            return Some(day.add(row, last));
         }
-        self.open_in_mut(book).is_some_and(|day| day.add(row))
+        self.open_in_mut(book).map(|day| day.add(row, last))
     }
 
     /// Closes all open days; answers how many those were.
@@ -294,14 +301,23 @@ impl Day {
         self.index.find(self.hasher.hash_one(key), same)
     }
 
-    fn add(&mut self, row: UsageRow) -> bool {
-        let found = self.find(row.key());
-        if let Some(known) = found.and_then(|number| self.rows.get_mut(number)) {
+    fn add(&mut self, row: UsageRow, last: LastRow) -> (LastRow, bool) {
+        let key = row.key();
+        let is_last = self.rows.get(last.0).is_some_and(|it| it.key() == key);
+        let found = if is_last {
+            Some(last.0)
+        } else {
+            self.find(key)
+        };
+        if let Some(number) = found
+            && let Some(known) = self.rows.get_mut(number)
+        {
             known.credits = known.credits.saturating_add(row.credits);
-            return false;
+            return (LastRow(number), false);
         }
+        let number = self.rows.next();
         self.push(row);
-        true
+        (LastRow(number), true)
     }
 
     fn push(&mut self, row: UsageRow) {

@@ -198,10 +198,11 @@ fn put_plan(out: &mut Vec<u8>, plan: Option<&Arc<OrganizationPlan>>) {
 
 /// A cell: environment and flags in one number, used; then held, or what trials paid, if the flags say so.
 fn put_cell(out: &mut Vec<u8>, cell: &Cell) {
-    // Derived from the remembered requests: not written.
+    // What is derived is not written.
     let Cell {
         environment,
         references: _,
+        last_row: _,
         used,
         held,
         trial_used,

@@ -83,7 +83,7 @@ impl World {
         self.sequence += 1;
         let state = State::Released { returned: 0 };
         let row = self.holds().get(slot).expect("it is open");
-        self.holds().settle(slot, &row, state, now, sequence);
+        self.holds().settle(slot, &row, &End { state, settled: now, sequence });
         self.expiry.remove(key.0, key.1);
         let (holds, open) = (self.holds.as_ref().unwrap(), self.plain.len());
         self.expiry.tidy(holds, open);
@@ -140,7 +140,7 @@ impl World {
             let sequence = self.sequence;
             let row = self.holds().get(slot).expect("it is open");
             self.holds()
-                .settle(slot, &row, State::Expired, at, sequence);
+                .settle(slot, &row, &End { state: State::Expired, settled: at, sequence });
         }
         assert!(self.plain.keys().all(|&(expires, _)| expires > now));
     }

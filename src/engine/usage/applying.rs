@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::domain::fact::{Fact, Place};
 
+use super::super::cell::LastRow;
 use super::super::gauges::count;
 use super::super::shard::{Shard, shift};
 use super::UsageRow;
@@ -14,7 +15,9 @@ impl Shard {
         let Some(organization) = self.organization(place.organization) else {
             return;
         };
-        if organization.days.book(place.book, row_of(place, credits)) {
+        let row = row_of(place, credits);
+        let booked = organization.days.book(place.book, row, LastRow::default());
+        if booked.is_some_and(|(_, is_new)| is_new) {
             count(&self.shared.stats.usage_rows);
         }
     }

@@ -31,26 +31,49 @@ fn rows(day: &Day) -> Vec<(u32, u32, i64)> {
         .collect()
 }
 
+/// Books without knowing the last row; answers whether the row is new.
+fn book(days: &mut Days, book: u32, row: UsageRow) -> bool {
+    let booked = days.book(book, row, LastRow(u32::MAX));
+    booked.is_some_and(|(_, is_new)| is_new)
+}
+
+#[test]
+fn wherever_it_looks_first_a_booking_comes_into_its_own_row() {
+    let utc = calendar(Tz::UTC);
+    let mut days = Days::default();
+    assert!(days.open(0, 3, date("2026-11-21"), &utc));
+    for last in [0, 1, 2, 7, u32::MAX] {
+        for (user, number) in [(1, 0), (2, 1)] {
+            let (row, is_new) = days.book(3, row(user, 0, 5), LastRow(last)).unwrap();
+            assert_eq!((row.0, is_new), (number, last == 0), "{last} {user}");
+        }
+    }
+    assert_eq!(rows(days.get(0).unwrap()), [(1, 0, 25), (2, 0, 25)]);
+}
+
 #[test]
 fn rows_of_an_open_day_add_up_and_closed_ones_stay_as_they_are() {
     let utc = calendar(Tz::UTC);
     let mut days = Days::default();
-    assert!(!days.book(3, row(1, 0, 5)), "no day is open");
+    assert!(!book(&mut days, 3, row(1, 0, 5)), "no day is open");
     assert!(days.open(0, 3, date("2026-11-21"), &utc));
-    assert!(days.book(3, row(1, 0, 5)));
-    assert!(days.book(3, row(1, 2, 7)));
-    assert!(!days.book(3, row(1, 0, -6)));
-    assert!(!days.book(4, row(1, 0, 9)), "another book has no open day");
+    assert!(book(&mut days, 3, row(1, 0, 5)));
+    assert!(book(&mut days, 3, row(1, 2, 7)));
+    assert!(!book(&mut days, 3, row(1, 0, -6)));
+    assert!(
+        !book(&mut days, 4, row(1, 0, 9)),
+        "another book has no open day"
+    );
     assert_eq!(rows(days.get(0).unwrap()), [(1, 0, -1), (1, 2, 7)]);
     assert_eq!(days.close(), 1);
     assert_eq!(days.close(), 0);
-    assert!(!days.book(3, row(1, 0, 1)));
+    assert!(!book(&mut days, 3, row(1, 0, 1)));
     assert!(!days.open(0, 3, date("2026-11-22"), &utc), "not the next");
     assert!(
         days.open(1, 3, date("2026-11-21"), &utc),
         "the same date again"
     );
-    assert!(days.book(3, row(1, 0, 1)));
+    assert!(book(&mut days, 3, row(1, 0, 1)));
     assert_eq!(rows(days.get(0).unwrap()), [(1, 0, -1), (1, 2, 7)]);
 }
 
@@ -60,7 +83,7 @@ fn days_leave_the_memory_from_the_oldest_on_and_only_when_they_are_closed() {
     let mut days = Days::default();
     for number in 0..4 {
         days.open(number, 1, date("2026-11-21"), &utc);
-        days.book(1, row(1, 0, 1));
+        book(&mut days, 1, row(1, 0, 1));
         if number < 3 {
             days.close();
         }
@@ -118,6 +141,6 @@ fn a_day_of_a_snapshot_takes_rows_in_order_and_each_once() {
     assert!(day.restore(0, row(1, 0, 1)));
     assert!(!day.restore(2, row(2, 0, 1)));
     assert!(!day.restore(1, row(1, 0, 1)));
-    assert!(!days.book(1, row(1, 0, 1)), "the row is known");
+    assert!(!book(&mut days, 1, row(1, 0, 1)), "the row is known");
     assert_eq!(rows(days.get(6).unwrap()), [(1, 0, 2)]);
 }

@@ -200,12 +200,12 @@ fn cell() -> impl Strategy<Value = Cell> {
         let [used, held, trial_used, trial_held] = numbers;
         Cell {
             environment,
-            references: 0,
             used,
             held,
             trial_used,
             trial_held,
             is_booked,
+            ..Cell::default()
         }
     })
 }
