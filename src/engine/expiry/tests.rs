@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use crate::domain::fact::{OrganizationId, Place, Tag};
-use crate::engine::holds::{Row, State, id_of};
+use crate::engine::holds::{End, Row, State, id_of};
 
 use super::*;
 
@@ -83,7 +83,15 @@ impl World {
         self.sequence += 1;
         let state = State::Released { returned: 0 };
         let row = self.holds().get(slot).expect("it is open");
-        self.holds().settle(slot, &row, &End { state, settled: now, sequence });
+        self.holds().settle(
+            slot,
+            &row,
+            &End {
+                state,
+                settled: now,
+                sequence,
+            },
+        );
         self.expiry.remove(key.0, key.1);
         let (holds, open) = (self.holds.as_ref().unwrap(), self.plain.len());
         self.expiry.tidy(holds, open);
@@ -139,8 +147,15 @@ impl World {
             self.sequence += 1;
             let sequence = self.sequence;
             let row = self.holds().get(slot).expect("it is open");
-            self.holds()
-                .settle(slot, &row, &End { state: State::Expired, settled: at, sequence });
+            self.holds().settle(
+                slot,
+                &row,
+                &End {
+                    state: State::Expired,
+                    settled: at,
+                    sequence,
+                },
+            );
         }
         assert!(self.plain.keys().all(|&(expires, _)| expires > now));
     }
