@@ -23,6 +23,9 @@ const MAX_CONCURRENT_STREAMS: [u8; 2] = [0, 3];
 
 const HEAD_BYTES: usize = 9;
 
+/// No message of one call is longer, with what stands before it.
+const MESSAGE_BYTES_MAX: i64 = 1_024;
+
 /// Half of the protocol's window.
 const GIVE_BACK: u32 = 32_767;
 
@@ -93,9 +96,9 @@ impl Wire {
         self.data(stream, END_STREAM, message);
     }
 
-    /// Whether the server lets one more call be in flight.
+    /// Whether the server lets one more call be in flight, and takes its message.
     pub fn has_room(&self) -> bool {
-        self.in_flight < self.in_flight_max
+        self.in_flight < self.in_flight_max && self.window >= MESSAGE_BYTES_MAX
     }
 
     /// Opens a call that stays open; messages go by [`Self::say`].
