@@ -11,7 +11,7 @@ use crate::domain::plan::{OrganizationPlan, Step};
 use crate::domain::time::Timestamp;
 
 pub use super::book::Figures;
-pub use super::cell::Cell;
+pub use super::cell::{Cell, LastRow};
 pub use super::holds::{Row, State};
 pub(crate) use super::holds::{id_of, slot_of};
 pub use super::organization::Period;

@@ -326,9 +326,10 @@ impl Journal {
             let bytes_max = slots_left.min(RECORD_SLOTS_MAX) * SLOT_BYTES - RECORD_HEADER_BYTES;
             let (chunk, later) = rest.split_at(rest.len().min(bytes_max));
             let kind = if later.is_empty() { kind } else { Kind::More };
-            let slots = encode_record(&mut writer.record, open.seed, next, kind, synced, chunk);
+            let (record, slots) =
+                encode_record(&mut writer.record, open.seed, next, kind, synced, chunk);
             let slot = usize::try_from(next - open.first).unwrap_or(usize::MAX);
-            open.region.store(slot * SLOT_BYTES, &writer.record)?;
+            open.region.store(slot * SLOT_BYTES, record)?;
             next += slots as u64;
             self.room.used(slots as u64);
             rest = later;

@@ -78,7 +78,7 @@ fn keep_segment(disk: &SimulatedDisk, number: u64, first: u64, groups: &[Vec<u8>
     };
     let mut bytes = header.encode().to_vec();
     bytes.resize(32 * SLOT_BYTES, 0);
-    let (mut position, mut record) = (first + 1, Vec::new());
+    let (mut position, mut buffer) = (first + 1, Vec::new());
     for group in groups {
         let bodies: Vec<&[u8]> = group.chunks(40).collect();
         for (index, body) in bodies.iter().enumerate() {
@@ -88,9 +88,10 @@ fn keep_segment(disk: &SimulatedDisk, number: u64, first: u64, groups: &[Vec<u8>
                 Kind::Last
             };
             let seed = Seed::new(7, number);
-            segment::encode_record(&mut record, seed, position, kind, first, body);
+            let (record, _) =
+                segment::encode_record(&mut buffer, seed, position, kind, first, body);
             let at = usize::try_from(position - first).unwrap() * SLOT_BYTES;
-            bytes[at..at + record.len()].copy_from_slice(&record);
+            bytes[at..at + record.len()].copy_from_slice(record);
             position += 1;
         }
     }
@@ -274,10 +275,10 @@ fn a_torn_tail_is_no_damage_and_what_was_safe_is() {
     assert_eq!((after, problems(&disk)), (37, Vec::new()));
     disk.remove("journal-0000000000000003").unwrap();
     // A record that knows more does.
-    let mut record = Vec::new();
-    segment::encode_record(&mut record, Seed::new(7, 2), 7, Kind::Seal, 7, &[]);
+    let mut buffer = Vec::new();
+    let (record, _) = segment::encode_record(&mut buffer, Seed::new(7, 2), 7, Kind::Seal, 7, &[]);
     let mut bytes = bytes_of(&disk, "journal-0000000000000002");
-    bytes[3 * SLOT_BYTES..3 * SLOT_BYTES + record.len()].copy_from_slice(&record);
+    bytes[3 * SLOT_BYTES..3 * SLOT_BYTES + record.len()].copy_from_slice(record);
     store(&disk, "journal-0000000000000002", &bytes);
     let told = problems(&disk);
     assert_eq!(told.len(), 1, "{told:?}");
