@@ -67,7 +67,7 @@ pub struct Shortfall {
 }
 
 /// The account with the least headroom, the user first on a tie, and that headroom.
-#[inline]
+#[inline(always)]
 pub fn headroom(route: &Route, class: Class) -> (Bound, i64) {
     let mut least = (Bound::Payer, route.payer_headroom(class));
     if let Some(cap) = route.user_cap

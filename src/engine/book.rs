@@ -291,6 +291,7 @@ impl Book {
 
     /// Changes a cell and every total that it belongs to, together; with `refers`, one more request counts there. Answers
     /// where the cell booked last.
+    #[inline(always)]
     pub(super) fn shift(
         &mut self,
         environment: u32,

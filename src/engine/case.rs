@@ -79,7 +79,7 @@ fn work<'a>(subject: &Subject<'a>, cost: &Cost<'a>) -> Work<'a> {
 
 impl Desk<'_> {
     /// Prices a request and looks up where it would count.
-    #[inline]
+    #[inline(always)]
     pub(super) fn case<'a>(
         &self,
         id: OrganizationId,
@@ -120,6 +120,7 @@ impl Desk<'_> {
     }
 
     /// Grants or denies, and counts it.
+    #[inline(always)]
     pub(super) fn decide(
         &self,
         case: &Case<'_>,
@@ -140,7 +141,7 @@ impl Desk<'_> {
     }
 
     /// What a request would be answered.
-    #[inline]
+    #[inline(always)]
     pub(super) fn judge(
         &self,
         case: &Case<'_>,

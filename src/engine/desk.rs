@@ -83,7 +83,7 @@ impl Engine {
     }
 
     /// The same, with the receipt put on the answer where it lies: answers are large, and this is on the way of each.
-    #[inline]
+    #[inline(always)]
     pub(super) fn request<T: Receipted>(
         &self,
         shard: u8,
@@ -169,6 +169,7 @@ impl Desk<'_> {
     }
 
     /// A remembered request, as it is now.
+    #[inline(always)]
     pub(super) fn remembered(&self, slot: Slot, id: &Id) -> Result<Row, EngineError> {
         let row = self.shard.holds.get(slot).filter(|row| row.id == *id);
         row.ok_or_else(|| EngineError::UnknownReservation(hex(id)))

@@ -171,7 +171,7 @@ impl Holds {
     }
 
     /// The row of a slot, if it is still the same.
-    #[inline]
+    #[inline(always)]
     pub(super) fn get(&self, slot: Slot) -> Option<Row> {
         let next = self.generations.get(slot.index as usize)?;
         if *next != slot.generation.wrapping_add(1) {
@@ -192,7 +192,7 @@ impl Holds {
         self.row(spot, slot)
     }
 
-    #[inline]
+    #[inline(always)]
     fn row(&self, spot: Spot, slot: Slot) -> Option<Row> {
         match spot {
             Spot::Open(number) => {

@@ -132,6 +132,7 @@ impl Seat {
 
 impl Book {
     /// The seat of an environment and a user by name; rows need not exist.
+    #[inline(always)]
     pub(super) fn seat(&self, environment: &str, user: &str) -> Seat {
         let mut seat = Seat::default();
         match self
@@ -158,7 +159,7 @@ impl Book {
     }
 
     /// The seat of rows that exist, and so does their cell: a remembered request refers to them.
-    #[inline]
+    #[inline(always)]
     pub(super) fn seat_at(&self, environment: u32, user: u32) -> Seat {
         let mut seat = Seat {
             has_cell: true,
@@ -174,7 +175,7 @@ impl Book {
     }
 
     /// Who pays for a request from this seat, and which caps bind it.
-    #[inline]
+    #[inline(always)]
     pub(super) fn route(&self, seat: &Seat, trial: Trial, now: Timestamp) -> Route {
         let (totals, figures) = (&self.totals, &self.figures);
         let hard = seat
@@ -302,7 +303,7 @@ impl Book {
     }
 
     /// How things stand for a seat, by the class of the request.
-    #[inline]
+    #[inline(always)]
     pub(super) fn standing(
         &self,
         seat: &Seat,

@@ -240,7 +240,7 @@ impl Desk<'_> {
     }
 
     /// How things stand in a place, for what a trial period or none pays.
-    #[inline]
+    #[inline(always)]
     pub(super) fn standing_at(&self, place: &Place, trial: u8, class: Class) -> Option<Standing> {
         let organization = self
             .shard
