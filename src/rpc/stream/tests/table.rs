@@ -104,7 +104,7 @@ fn answers_that_may_leave_together_are_one_frame_and_those_that_wait_follow_in_o
 }
 
 #[test]
-fn a_round_that_is_large_leaves_in_several_frames_and_an_idle_stream_keeps_no_room() {
+fn a_round_that_is_large_leaves_in_several_frames() {
     let mut direct = Side::direct(false, None);
     let messages: Vec<_> = (0..2_000)
         .map(|tag| framed(tag, vec![charge("", 1)]))
