@@ -13,6 +13,7 @@ pub mod health;
 pub mod meter;
 mod operate;
 pub mod quota;
+mod reread;
 pub mod sentence;
 pub mod server;
 pub mod status;

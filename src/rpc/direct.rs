@@ -3,15 +3,16 @@
 //! For every call the generated service boxes a future, a decoder, a stream and a body, and copies the message twice. Here a
 //! call whose one message arrived whole and plain is decoded where it lies, answered, and encoded once. Whatever else comes
 //! (a message in several frames or of several parts, compressed, too large, bytes that are no message) goes to the generated
-//! service together with what was read already, so that one place words those errors.
+//! service together with what was read already, so that one place words those errors. Streams: see `rpc/stream.rs`.
 
 use crate::engine::recorder::Receipt;
 use crate::rpc::REQUEST_BYTES_MAX;
 pub use crate::rpc::door::Deadline;
 use crate::rpc::status::Head;
+pub use crate::rpc::stream::Terms;
 
 /// What stands before a message: a flag that says whether it is compressed, and its length.
-const PREFIX_BYTES: usize = 5;
+pub(super) const PREFIX_BYTES: usize = 5;
 
 /// The calls that have a direct way: those of one message, but for the rare ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +74,11 @@ pub trait Direct: Send + Sync {
     /// Answers one message of a call, if there is still time.
     fn answer(&self, call: Call, message: &[u8], deadline: Option<&Deadline>) -> Answer;
 
+    /// What the messages of a stream are answered with, if streams have a direct way. The stream counts as opened.
+    fn stream(&self, _deadline: Option<Deadline>) -> Option<Terms> {
+        None
+    }
+
     /// The answer of a call that is measured has left.
     fn left(&self, _call: Call, _began_ns: i64) {}
 
@@ -80,12 +86,34 @@ pub trait Direct: Send + Sync {
     fn lost(&self) {}
 }
 
+/// What is said of a message by the bytes before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Prefix {
+    /// Not all of them are there yet.
+    Cut,
+    /// It is plain, and so long.
+    Plain(usize),
+    /// It is compressed, or too large, or no message at all.
+    Other,
+}
+
+impl Prefix {
+    /// That of the message with which these bytes begin.
+    pub(super) fn of(bytes: &[u8]) -> Self {
+        let Some(&[flag, length @ ..]) = bytes.first_chunk::<PREFIX_BYTES>() else {
+            return Self::Cut;
+        };
+        match usize::try_from(u32::from_be_bytes(length)) {
+            Ok(length) if flag == 0 && length <= REQUEST_BYTES_MAX => Self::Plain(length),
+            _ => Self::Other,
+        }
+    }
+}
+
 /// The one plain message that bytes are, without its prefix; `None` if they are anything else.
 pub(super) fn only_message(bytes: &[u8]) -> Option<&[u8]> {
-    let (prefix, message) = bytes.split_first_chunk::<PREFIX_BYTES>()?;
-    let &[flag, length @ ..] = prefix;
-    let length = usize::try_from(u32::from_be_bytes(length)).ok()?;
-    (flag == 0 && length == message.len() && length <= REQUEST_BYTES_MAX).then_some(message)
+    let message = bytes.get(PREFIX_BYTES..)?;
+    (Prefix::of(bytes) == Prefix::Plain(message.len())).then_some(message)
 }
 
 /// A message behind its prefix.
@@ -98,12 +126,19 @@ pub(super) fn framed_by(write: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     /// Most answers fit.
     const ANSWER_BYTES: usize = 128;
     let mut bytes = Vec::with_capacity(ANSWER_BYTES);
-    bytes.extend_from_slice(&[0; PREFIX_BYTES]);
-    write(&mut bytes);
-    // What we answer is far below 4 GiB: requests end at 1 MiB.
-    let length = u32::try_from(bytes.len() - PREFIX_BYTES).unwrap_or(u32::MAX);
-    bytes[1..PREFIX_BYTES].copy_from_slice(&length.to_be_bytes());
+    frame_into(&mut bytes, write);
     bytes
+}
+
+/// The same behind what was written before.
+pub(super) fn frame_into<T>(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>) -> T) -> T {
+    let at = out.len();
+    out.extend_from_slice(&[0; PREFIX_BYTES]);
+    let written = write(out);
+    // What we answer is far below 4 GiB: requests end at 1 MiB.
+    let length = u32::try_from(out.len() - at - PREFIX_BYTES).unwrap_or(u32::MAX);
+    out[at + 1..at + PREFIX_BYTES].copy_from_slice(&length.to_be_bytes());
+    written
 }
 
 #[cfg(test)]

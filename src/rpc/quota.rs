@@ -16,7 +16,7 @@ use crate::rpc::operate::Answered;
 use crate::rpc::pb::quota_service_server::QuotaService;
 use crate::rpc::status::failure::Failure;
 use crate::rpc::status::{Head, Refusal, not_safe, status};
-use crate::rpc::stream::Answers;
+use crate::rpc::stream::{Answers, Terms};
 use crate::rpc::{convert, operate, pb};
 use crate::storage::gate::{Gate, Unsafe, Waiting};
 use crate::world::clock::Clock;
@@ -131,6 +131,20 @@ impl Quota {
             logged.end(rpc, took_ns, &mut answer);
         }
         answer
+    }
+
+    /// Counts a stream that is opened.
+    fn open(&self, deadline: Option<Deadline>) -> Terms {
+        self.meter.opened();
+        Terms {
+            engine: Arc::clone(&self.parts.engine),
+            vitals: Arc::clone(&self.parts.vitals),
+            clock: Arc::clone(&self.parts.clock),
+            waiting: Arc::clone(&self.waiting),
+            door: self.door.clone(),
+            meter: self.meter(),
+            deadline,
+        }
     }
 
     #[cold]
@@ -276,6 +290,10 @@ impl Direct for Quota {
         }
     }
 
+    fn stream(&self, deadline: Option<Deadline>) -> Option<Terms> {
+        Some(self.open(deadline))
+    }
+
     fn left(&self, call: Call, began_ns: i64) {
         let ended_ns = self.parts.clock.read().steady_ns;
         self.meter.took(call.into(), began_ns, ended_ns);
@@ -288,7 +306,7 @@ impl Direct for Quota {
 
 #[tonic::async_trait]
 impl QuotaService for Quota {
-    type StreamStream = Answers;
+    type StreamStream = Answers<Streaming<pb::StreamRequest>>;
 
     async fn reserve(
         &self,
@@ -410,20 +428,12 @@ impl QuotaService for Quota {
         &self,
         request: Request<Streaming<pb::StreamRequest>>,
     ) -> Result<Response<Self::StreamStream>, Status> {
-        self.meter.opened();
         let logged = call_log::is_on().then(|| {
             let headers = request.metadata().as_ref();
             Logged::new(headers, self.parts.engine.start(), "")
         });
-        let deadline = request.extensions().get::<Deadline>().copied();
-        let answers = Answers::new(
-            request.into_inner(),
-            &self.parts,
-            Arc::clone(&self.waiting),
-            self.door.clone(),
-            self.meter(),
-            deadline,
-        );
+        let terms = self.open(request.extensions().get::<Deadline>().copied());
+        let answers = Answers::new(request.into_inner(), terms);
         let mut answer = Ok(Response::new(answers));
         // A stream may last for days: the line says that it was opened.
         if let Some(logged) = logged {

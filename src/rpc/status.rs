@@ -157,17 +157,28 @@ impl Head {
     pub fn of(status: &Status) -> Self {
         let mut headers = HeaderMap::with_capacity(4);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-        if let Err(unsayable) = status.add_header(&mut headers) {
-            // Every byte of a text is escaped where a header cannot carry it, so this does not happen.
-            tracing::error!(%unsayable, "a status has no headers");
-            headers.insert(Status::GRPC_STATUS, HeaderValue::from_static("13"));
-        }
+        add(status, &mut headers);
         Self(headers)
     }
 
     /// As a response has it.
     pub fn into_map(self) -> HeaderMap {
         self.0
+    }
+}
+
+/// A status behind the messages of an answer.
+pub fn trailers(status: &Status) -> HeaderMap {
+    let mut trailers = HeaderMap::with_capacity(1);
+    add(status, &mut trailers);
+    trailers
+}
+
+fn add(status: &Status, headers: &mut HeaderMap) {
+    if let Err(unsayable) = status.add_header(headers) {
+        // Every byte of a text is escaped where a header cannot carry it, so this does not happen.
+        tracing::error!(%unsayable, "a status has no headers");
+        headers.insert(Status::GRPC_STATUS, HeaderValue::from_static("13"));
     }
 }
 

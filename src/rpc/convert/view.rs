@@ -120,6 +120,13 @@ pub struct Batch<'a> {
     pub(in crate::rpc) operations: Vec<Operation<'a>>,
 }
 
+/// As [`crate::rpc::pb::StreamRequest`].
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Streamed<'a> {
+    pub(in crate::rpc) tag: u64,
+    pub(in crate::rpc) operations: Vec<Operation<'a>>,
+}
+
 impl<'a> Read<'a> for Subject<'a> {
     fn take(&mut self, field: Field<'a>) -> Result<(), Unreadable> {
         let text = match field.tag {
@@ -285,6 +292,17 @@ impl<'a> Read<'a> for Batch<'a> {
     fn take(&mut self, field: Field<'a>) -> Result<(), Unreadable> {
         if field.tag == 1 {
             self.operations.push(Operation::read(field.value.bytes()?)?);
+        }
+        Ok(())
+    }
+}
+
+impl<'a> Read<'a> for Streamed<'a> {
+    fn take(&mut self, field: Field<'a>) -> Result<(), Unreadable> {
+        match field.tag {
+            1 => self.tag = field.value.number()?,
+            2 => self.operations.push(Operation::read(field.value.bytes()?)?),
+            _ => {}
         }
         Ok(())
     }

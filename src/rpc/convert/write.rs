@@ -12,19 +12,17 @@ fn key(tag: u32, kind: u32, out: &mut Vec<u8>) {
     out.push(key);
 }
 
-/// Seven bits in each byte, the lowest first; all but the last say that there are more.
+/// Seven bits in each byte, the lowest first; all but the last say that there are more. Byte by byte: most take one or two,
+/// and a copy of a length that is not known ahead costs more than they do.
 fn varint(number: u64, out: &mut Vec<u8>) {
-    let mut bytes = [0; 10];
-    let (mut rest, mut length) = (number, 0);
+    let mut rest = number;
     while rest > 0x7f {
         let [low, ..] = rest.to_le_bytes();
-        bytes[length] = low | 0x80;
+        out.push(low | 0x80);
         rest >>= 7;
-        length += 1;
     }
     let [last, ..] = rest.to_le_bytes();
-    bytes[length] = last;
-    out.extend_from_slice(&bytes[..=length]);
+    out.push(last);
 }
 
 /// A number; protobuf leaves zero out.

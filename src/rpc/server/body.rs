@@ -1,11 +1,13 @@
-//! The bodies of requests and answers.
+//! The bodies of answers.
 
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
-use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
+use hyper::body::{Body, Bytes, Frame, SizeHint};
 use tonic::Status;
+
+use crate::rpc::stream::Exchange;
 
 const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 
@@ -17,6 +19,8 @@ pub(super) enum Outgoing {
     Trailers,
     /// Nothing more.
     Ended,
+    /// The answers of a stream, while its messages come.
+    Exchange(Box<Exchange>),
     /// What the generated service answers.
     Generated(tonic::body::Body),
 }
@@ -42,6 +46,7 @@ impl Body for Outgoing {
                 Poll::Ready(Some(Ok(Frame::trailers(trailers))))
             }
             Self::Ended => Poll::Ready(None),
+            Self::Exchange(exchange) => Pin::new(&mut **exchange).poll_frame(context),
             Self::Generated(body) => Pin::new(body).poll_frame(context),
         }
     }
@@ -50,6 +55,7 @@ impl Body for Outgoing {
         match self {
             Self::Message(_) | Self::Trailers => false,
             Self::Ended => true,
+            Self::Exchange(exchange) => exchange.is_end_stream(),
             Self::Generated(body) => body.is_end_stream(),
         }
     }
@@ -57,45 +63,9 @@ impl Body for Outgoing {
     fn size_hint(&self) -> SizeHint {
         match self {
             // Never exact: an answer of gRPC does not tell its length ahead.
-            Self::Message(_) | Self::Trailers => SizeHint::default(),
+            Self::Message(_) | Self::Trailers | Self::Exchange(_) => SizeHint::default(),
             Self::Ended => SizeHint::with_exact(0),
             Self::Generated(body) => body.size_hint(),
         }
-    }
-}
-
-/// The body of a request of which some was read already.
-pub(super) struct Reread {
-    read: std::vec::IntoIter<Bytes>,
-    rest: Incoming,
-}
-
-impl Reread {
-    /// What was read, then the rest.
-    pub(super) fn new(read: Vec<Bytes>, rest: Incoming) -> Self {
-        Self {
-            read: read.into_iter(),
-            rest,
-        }
-    }
-}
-
-impl Body for Reread {
-    type Data = Bytes;
-    type Error = hyper::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        if let Some(bytes) = self.read.next() {
-            return Poll::Ready(Some(Ok(Frame::data(bytes))));
-        }
-        let frame = ready!(Pin::new(&mut self.rest).poll_frame(context));
-        Poll::Ready(frame)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.read.as_slice().is_empty() && self.rest.is_end_stream()
     }
 }

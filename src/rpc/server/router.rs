@@ -8,7 +8,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use http::{Request, Response};
+use http::{HeaderMap, HeaderName, Request, Response};
 use hyper::body::{Body, Bytes, Incoming};
 use tonic::Status;
 use tonic_health::pb::health_server::HealthServer;
@@ -24,6 +24,7 @@ use crate::rpc::door::{Deadline, Door, Timed};
 use crate::rpc::health::{self, HealthService};
 use crate::rpc::pb::quota_service_server::{QuotaService, QuotaServiceServer};
 use crate::rpc::status::{self, Head, Refusal};
+use crate::rpc::stream::Exchange;
 use crate::rpc::{REQUEST_BYTES_MAX, pb};
 use crate::storage::gate::Waiting;
 
@@ -33,6 +34,36 @@ type Reflection = BoxCloneSyncService<Request<Incoming>, Response<TonicBody>, In
 /// A call in the hands of a generated service.
 pub(super) type Generated =
     Pin<Box<dyn Future<Output = Result<Response<TonicBody>, Infallible>> + Send>>;
+
+const GRPC_ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
+
+/// Whether the messages of a call are said to be as they are.
+fn is_plain(headers: &HeaderMap) -> bool {
+    headers
+        .get(&GRPC_ENCODING)
+        .is_none_or(|encoding| encoding == "identity")
+}
+
+/// Which call of the quota service a request is for.
+#[derive(Clone, Copy)]
+enum Name {
+    /// One of one message, with a direct way.
+    One(Call),
+    /// That of many messages.
+    Stream,
+    /// The generated service knows.
+    Other,
+}
+
+impl Name {
+    fn of(name: &str) -> Self {
+        match Call::named(name) {
+            Some(call) => Self::One(call),
+            None if name == "Stream" => Self::Stream,
+            None => Self::Other,
+        }
+    }
+}
 
 /// All services of the data plane, for one thread: nothing that requests count up and down is shared between threads.
 pub(super) struct Services<S> {
@@ -79,7 +110,7 @@ impl<S: QuotaService> Router<S> {
         }))
     }
 
-    fn quota(&self, call: Option<Call>, mut request: Request<Incoming>) -> Answer<S> {
+    fn quota(&self, name: Name, mut request: Request<Incoming>) -> Answer<S> {
         let left = match self.0.door.admit(request.headers()) {
             Ok(None) => None,
             Ok(Some((deadline, left))) => {
@@ -88,10 +119,22 @@ impl<S: QuotaService> Router<S> {
             }
             Err(status) => return Answer::Refused(Head::of(&status)),
         };
-        // Calls that are logged are seen whole by the generated service.
-        let call = match call.filter(|_| self.0.direct.is_some() && !call_log::is_on()) {
-            Some(call) => Unary::Reading(call, request, Bytes::new()),
-            None => Unary::Generated(self.0.generated(request)),
+        // Calls that are logged are seen whole by the generated service, and it refuses encodings that it does not know.
+        let direct = self.0.direct.as_deref();
+        let direct = direct.filter(|_| !call_log::is_on() && is_plain(request.headers()));
+        let call = match (name, direct) {
+            (Name::One(call), Some(_)) => Unary::Reading(call, request, Bytes::new()),
+            (Name::Stream, Some(direct)) => {
+                let deadline = request.extensions().get::<Deadline>().copied();
+                match direct.stream(deadline) {
+                    Some(terms) => {
+                        let exchange = Exchange::new(terms, request.into_body());
+                        return Answer::Opened(Some(Box::new(exchange)));
+                    }
+                    None => Unary::Generated(self.0.generated(request)),
+                }
+            }
+            _ => Unary::Generated(self.0.generated(request)),
         };
         let guarded = Guarded {
             call,
@@ -163,7 +206,7 @@ impl<S: QuotaService> hyper::service::Service<Request<Incoming>> for Router<S> {
         const QUOTA: &str = "/quotad.v1.QuotaService/";
         let path = request.uri().path();
         if let Some(name) = path.strip_prefix(QUOTA) {
-            return self.quota(Call::named(name), request);
+            return self.quota(Name::of(name), request);
         }
         if path.starts_with("/grpc.health.v1.Health/") {
             return Answer::Called(self.0.health.clone().call(request));
@@ -188,6 +231,8 @@ pub(super) enum Answer<S> {
     Refused(Head),
     /// In the hands of health or reflection.
     Called(Generated),
+    /// A stream, which is answered as its messages come.
+    Opened(Option<Box<Exchange>>),
     /// In the hands of the quota service.
     Guarded(Guarded<S>),
     /// The same, for a caller who waits only so long.
@@ -201,6 +246,11 @@ impl<S: QuotaService> Future for Answer<S> {
         let response = match self.get_mut() {
             Self::Refused(head) => unary::refused(std::mem::take(head)),
             Self::Called(call) => ready!(call.as_mut().poll(context))?.map(Outgoing::Generated),
+            Self::Opened(exchange) => match exchange.take() {
+                Some(exchange) => unary::answered(Outgoing::Exchange(exchange)),
+                // Polled after its end, which nobody does.
+                None => return Poll::Pending,
+            },
             Self::Guarded(call) => ready!(Pin::new(call).poll(context)),
             Self::Timed(call) => ready!(apart(|| Pin::new(call).poll(context)))
                 .unwrap_or_else(|late| unary::refused(Head::of(&late))),

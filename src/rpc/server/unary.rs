@@ -9,12 +9,13 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Request, Response};
 use hyper::body::{Body, Bytes, Incoming};
 
-use super::body::{Outgoing, Reread};
+use super::body::Outgoing;
 use super::inline::leaves_with_connection;
 use super::router::{Generated, Services};
 use crate::rpc::direct::{Answer, Call, Message, only_message};
 use crate::rpc::door::Deadline;
 use crate::rpc::pb::quota_service_server::QuotaService;
+use crate::rpc::reread::Reread;
 use crate::rpc::status::{self, Head};
 use crate::storage::gate::Wait;
 use crate::world::vitals::Phase;
@@ -112,11 +113,7 @@ impl Unary {
         if let Some(began_ns) = message.began_ns {
             services.left(call, began_ns);
         }
-        let mut response = Response::new(Outgoing::Message(message.bytes.into()));
-        response
-            .headers_mut()
-            .insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-        response
+        answered(Outgoing::Message(message.bytes.into()))
     }
 
     fn never_safe<S>(&mut self, services: &Services<S>) -> Response<Outgoing> {
@@ -133,6 +130,15 @@ impl Unary {
             *self = Self::Generated(services.generated(request));
         }
     }
+}
+
+/// An answer with messages.
+pub(super) fn answered(body: Outgoing) -> Response<Outgoing> {
+    let mut response = Response::new(body);
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    response
 }
 
 /// An answer that is a head only.

@@ -23,23 +23,28 @@ struct Answer {
 
 /// One call whose body is sent in these parts, each in a frame of its own and after a pause.
 async fn in_parts(address: SocketAddr, method: &str, parts: &[&[u8]]) -> Answer {
+    encoded_as("identity", address, method, parts).await
+}
+
+/// The same under a name for how its messages are compressed.
+async fn encoded_as(encoding: &str, address: SocketAddr, method: &str, parts: &[&[u8]]) -> Answer {
     let tcp = TcpStream::connect(address).await.unwrap();
     let (sender, connection) = h2::client::handshake(tcp).await.unwrap();
     let connection = tokio::spawn(connection);
     let head = http::Request::post(format!("http://{address}/quotad.v1.QuotaService/{method}"))
         .header("content-type", "application/grpc")
         .header("te", "trailers")
+        .header("grpc-encoding", encoding)
         .body(())
         .unwrap();
     let mut sender = sender.ready().await.unwrap();
     let (response, mut sending) = sender.send_request(head, false).unwrap();
     for part in parts {
-        sending
-            .send_data(Bytes::copy_from_slice(part), false)
-            .unwrap();
+        // The server may have refused already, and then does not want the rest.
+        let _unwanted = sending.send_data(Bytes::copy_from_slice(part), false);
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
-    sending.send_data(Bytes::new(), true).unwrap();
+    let _unwanted = sending.send_data(Bytes::new(), true);
     let (head, mut body) = response.await.unwrap().into_parts();
     let mut message = Vec::new();
     while let Some(chunk) = body.data().await {
@@ -147,4 +152,81 @@ async fn what_is_compressed_or_cut_off_is_worded_by_the_generated_service() {
         assert!(status.message().contains(text), "{status:?}");
     }
     assert_eq!(server.drawn(), 0);
+}
+
+#[tokio::test]
+async fn an_encoding_that_is_not_known_is_refused_though_the_message_is_plain() {
+    let server = Server::start();
+    let message = framed(&charge("ana", 7));
+    let streamed = framed(&pb::StreamRequest::default());
+    for (method, bytes) in [("Charge", &message), ("Stream", &streamed)] {
+        let refused = encoded_as("gzip", server.address(), method, &[bytes]).await;
+        assert_eq!(refused.status.code(), Code::Unimplemented, "{method}");
+        assert_eq!(refused.headers["grpc-accept-encoding"], "identity");
+        let taken = encoded_as("identity", server.address(), method, &[bytes]).await;
+        assert_eq!(taken.status.code(), Code::Ok, "{method}");
+    }
+    assert_eq!(server.drawn(), 7);
+}
+
+/// The messages of an answer, each without its prefix.
+fn read_all(mut bytes: &[u8]) -> Vec<pb::StreamResponse> {
+    let mut messages = Vec::new();
+    while let Some((prefix, behind)) = bytes.split_at_checked(5) {
+        let length = u32::from_be_bytes(prefix[1..].try_into().unwrap());
+        let (message, rest) = behind.split_at(usize::try_from(length).unwrap());
+        messages.push(pb::StreamResponse::decode(message).unwrap());
+        bytes = rest;
+    }
+    messages
+}
+
+#[tokio::test]
+async fn messages_of_a_stream_may_lie_in_frames_as_they_like() {
+    let server = Server::start();
+    let message = |tag| {
+        let operation = super::charge_operation("ana", 1);
+        let operations = vec![operation; 2];
+        framed(&pb::StreamRequest { tag, operations })
+    };
+    let bytes = [message(1), message(2), message(3)].concat();
+    let single: Vec<&[u8]> = bytes.chunks(1).collect();
+    let ways: [&[&[u8]]; 4] = [
+        &[&bytes],
+        &[&bytes[..2], &bytes[2..10], &bytes[10..]],
+        &[
+            &[],
+            &bytes[..bytes.len() - 1],
+            &[],
+            &bytes[bytes.len() - 1..],
+        ],
+        &single,
+    ];
+    for (times, parts) in (1..).zip(ways) {
+        let answer = in_parts(server.address(), "Stream", parts).await;
+        assert_eq!(answer.status.code(), Code::Ok, "{:?}", answer.status);
+        assert_eq!(answer.headers["content-type"], "application/grpc");
+        let tags: Vec<u64> = read_all(&answer.message).iter().map(|it| it.tag).collect();
+        assert_eq!((tags, server.drawn()), (vec![1, 2, 3], 6 * times));
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_is_not_plain_any_more_answers_what_came_before() {
+    let server = Server::start();
+    let operations = vec![super::charge_operation("ana", 7)];
+    let good = framed(&pb::StreamRequest { tag: 1, operations });
+    let compressed = [&[1], &good[1..]].concat();
+    let short = &good[..good.len() - 1];
+    for (times, (bad, text)) in (1..).zip([(&compressed[..], "compressed-flag"), (short, "EOF")]) {
+        let answer = in_parts(server.address(), "Stream", &[&good, bad]).await;
+        assert_eq!(answer.status.code(), Code::Internal);
+        assert!(
+            answer.status.message().contains(text),
+            "{:?}",
+            answer.status
+        );
+        assert_eq!(read_all(&answer.message).len(), 1);
+        assert_eq!(server.drawn(), 7 * times);
+    }
 }

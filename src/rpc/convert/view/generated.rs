@@ -1,8 +1,8 @@
 //! Views of messages that the generated code has read.
 
 use super::{
-    Amount, Batch, Charge, Check, Commit, Cost, Extend, Kind, Operation, Release, Reserve, Subject,
-    Usage,
+    Amount, Batch, Charge, Check, Commit, Cost, Extend, Kind, Operation, Release, Reserve,
+    Streamed, Subject, Usage,
 };
 use crate::rpc::pb;
 
@@ -112,6 +112,15 @@ impl<'a> From<&'a pb::Operation> for Operation<'a> {
 impl<'a> From<&'a pb::BatchRequest> for Batch<'a> {
     fn from(wire: &'a pb::BatchRequest) -> Self {
         Self {
+            operations: wire.operations.iter().map(Operation::from).collect(),
+        }
+    }
+}
+
+impl<'a> From<&'a pb::StreamRequest> for Streamed<'a> {
+    fn from(wire: &'a pb::StreamRequest) -> Self {
+        Self {
+            tag: wire.tag,
             operations: wire.operations.iter().map(Operation::from).collect(),
         }
     }

@@ -101,6 +101,11 @@ fn batch() -> impl Strategy<Value = pb::BatchRequest> {
     vec(operation, 0..5).prop_map(|operations| pb::BatchRequest { operations })
 }
 
+fn streamed() -> impl Strategy<Value = pb::StreamRequest> {
+    let request = |(tag, pb::BatchRequest { operations })| pb::StreamRequest { tag, operations };
+    (number(), batch()).prop_map(request)
+}
+
 /// How bytes are spoiled: a bit turned over, some left out, or put there twice.
 #[derive(Clone, Debug)]
 enum Spoiled {
@@ -188,6 +193,12 @@ both_ways!(
 );
 both_ways!(a_check_is_read_alike, check(), pb::CheckRequest, Check<'_>);
 both_ways!(a_batch_is_read_alike, batch(), pb::BatchRequest, Batch<'_>);
+both_ways!(
+    a_message_of_a_stream_is_read_alike,
+    streamed(),
+    pb::StreamRequest,
+    Streamed<'_>
+);
 
 #[test]
 fn unknown_fields_are_passed_over_and_groups_left_to_prost() {
