@@ -181,6 +181,7 @@ impl Shard {
     }
 
     /// Changes the books as a fact of this kind says.
+    #[inline(always)]
     pub(super) fn hold(&mut self, held: &Held) {
         let change = (0, signed(held.amount));
         self.draw(&held.place, change, held.trial, held.share, true);
@@ -214,6 +215,7 @@ impl Shard {
     }
 
     /// Changes the books as a fact of this kind says, of a request whose row is at hand.
+    #[inline(always)]
     pub(super) fn settle(&mut self, settled: &Settled, row: &Row, is_commit: bool) {
         let returned = row.comes_back();
         let state = if is_commit {
@@ -352,6 +354,7 @@ impl Shard {
     }
 
     /// A hold has ended, or settles late; it is remembered from here on.
+    #[inline(always)]
     fn close(&mut self, slot: Slot, row: &Row, state: State, at: Timestamp) {
         let sequence = self.line_up();
         let end = End {

@@ -24,6 +24,7 @@ impl Desk<'_> {
 
 impl Shard {
     /// Fires what a commit in this cell has reached: the user's, the environment's or the pool's, the organization's.
+    #[inline(always)]
     pub(super) fn cross(&mut self, place: &Place, at: Timestamp) {
         let organization = self.organizations.get(place.organization.index as usize);
         let Some(book) = organization.and_then(|it| it.book(place.book)) else {

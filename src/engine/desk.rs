@@ -109,6 +109,7 @@ impl Engine {
     }
 
     /// Takes the lock, reads the clock, and lets happen what is due; where that is much, others get turns in between.
+    #[inline(always)]
     fn sit_down(&self, shard: u8) -> Result<Desk<'_>, EngineError> {
         loop {
             let mut guard = self.shards[usize::from(shard)].lock();
@@ -141,6 +142,7 @@ impl Engine {
 impl Desk<'_> {
     /// The organization that a request names, if it was ever in a plan. An organization's shard follows from its name, so
     /// that it is found without a map that all shards share.
+    #[inline(always)]
     pub(super) fn find(&self, name: Name<'_>) -> Result<OrganizationId, EngineError> {
         let found = self.shard.organizations.find(name.as_str());
         found
@@ -205,6 +207,7 @@ impl Desk<'_> {
     }
 
     /// Names a new remembered request. `None` if another shard took the caller's id in this very moment.
+    #[inline(always)]
     pub(super) fn tag(&self, id: Option<&Id>, fingerprint: u64) -> Option<Tag> {
         let slot = self.shard.holds.next(self.shard.number);
         let Some(&id) = id else {

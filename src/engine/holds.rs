@@ -117,6 +117,7 @@ impl Holds {
     }
 
     /// Opens a hold in the slot that `next` gave, or that a fact names.
+    #[inline(always)]
     pub(super) fn open(&mut self, held: &Held) {
         let slot = held.tag.slot;
         if slot.index > INDEX_MAX {
@@ -129,6 +130,7 @@ impl Holds {
         self.fill(slot, spot);
     }
 
+    #[inline(always)]
     fn fill(&mut self, slot: Slot, spot: Spot) {
         let number = slot.index;
         self.spots.insert(number, spot.packed());
@@ -143,7 +145,7 @@ impl Holds {
         self.generations.push(next);
     }
 
-    #[inline]
+    #[inline(always)]
     fn open_at(&mut self, mut open: Open, named: Option<Named>) -> u32 {
         if let Some(named) = named {
             let number = self.named.next();
@@ -156,6 +158,7 @@ impl Holds {
     }
 
     /// What a slot holds goes, so that something else can come.
+    #[inline(always)]
     fn vacate(&mut self, number: u32) {
         match self.spots.get(number).map(|it| it.spot()) {
             Some(Spot::Open(open)) => {

@@ -259,6 +259,7 @@ impl Desk<'_> {
     }
 
     /// The cell in which a request counts; rows are named where there are none yet.
+    #[inline(always)]
     fn place(&mut self, case: &Case<'_>) -> Result<Place, EngineError> {
         if let Some((environment, user)) = case.seat.cell() {
             return Ok(Place {

@@ -286,6 +286,7 @@ pub(super) fn lost(row: &Row) -> EngineError {
 
 impl Shard {
     /// The payer's share of the extension after a request has used and given back credits.
+    #[inline(always)]
     pub(super) fn share_after(&self, row: &Row, used: u64, given_back: u64, at: Timestamp) -> u64 {
         let organization = self
             .organizations

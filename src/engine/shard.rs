@@ -142,7 +142,7 @@ impl Shard {
     }
 
     /// Everything that is due by now happens. Answers whether more is due: the lock should be given to others in between.
-    #[inline]
+    #[inline(always)]
     pub(super) fn advance(&mut self, now: Now) -> bool {
         let is_due = self.expiry.first() <= now.steady || self.calendar.next() <= now.wall;
         if is_due && self.catch_up(now) {

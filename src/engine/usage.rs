@@ -301,6 +301,7 @@ impl Day {
         self.index.find(self.hasher.hash_one(key), same)
     }
 
+    #[inline(always)]
     fn add(&mut self, row: UsageRow, last: LastRow) -> (LastRow, bool) {
         let key = row.key();
         let is_last = self.rows.get(last.0).is_some_and(|it| it.key() == key);

@@ -53,13 +53,21 @@ impl Desk<'_> {
 
     /// Opens the day that a booking in this place counts on, and answers the label of its row: the place's, or one with less
     /// in it where there are too many rows.
+    #[inline(always)]
     pub(in super::super) fn row_label(&mut self, place: &Place) -> u32 {
-        self.open_day(place.organization, place.book);
+        if !self.has_open_day(place) {
+            self.open_day(place.organization, place.book);
+        }
         let rows = self.shared.stats.usage_rows.load(Ordering::Relaxed);
         let bound = self.shared.bounds.usage_rows as u64;
         if rows < bound || self.has_row(place, place.label) {
             return place.label;
         }
+        self.folded_row_label(place, rows, bound)
+    }
+
+    #[cold]
+    fn folded_row_label(&mut self, place: &Place, rows: u64, bound: u64) -> u32 {
         let Some(label) = self
             .kept_book(place.organization, place.book)
             .and_then(|book| book.labels.get(place.label))
@@ -130,17 +138,26 @@ impl Desk<'_> {
         label
     }
 
+    /// Whether the day is open that a booking in this place counts on: almost always, at a glance.
+    fn has_open_day(&self, place: &Place) -> bool {
+        let found = self
+            .shard
+            .organizations
+            .get(place.organization.index as usize);
+        found.is_some_and(|found| {
+            let present = found.present().map(|book| book.number);
+            present == Some(place.book) && found.days.is_newest_open(place.book)
+        })
+    }
+
     /// A booking in a closed book counts on its cycle's last day. The present book's day is open whenever another's is: its
     /// end closes both.
+    #[cold]
     fn open_day(&mut self, organization: OrganizationId, book: u32) {
         let found = self.shard.organizations.get(organization.index as usize);
         let Some((found, present)) = found.and_then(|it| Some((it, it.present()?))) else {
             return;
         };
-        // Almost always: what the calendar says need not be asked.
-        if book == present.number && found.days.is_newest_open(book) {
-            return;
-        }
         let now = present.span.clamp(self.now.wall);
         let today = (present.number, day_of(now, &present.calendar));
         let closed = found.book(book).filter(|it| it.number != today.0);
