@@ -1,6 +1,7 @@
 //! Puts the parts together, once: settings -> books -> plan -> listeners -> ready -> signals -> drained.
 
 mod books;
+mod huge_pages;
 mod management;
 mod metrics;
 mod notify;
@@ -38,6 +39,7 @@ use crate::world::vitals::{Phase, Vitals};
 pub use plan::{EXAMPLE_NAME, apply_text, plan_text};
 
 use books::Books;
+use huge_pages::HugePages;
 use management::Administration;
 use metrics::Observed;
 use notify::Told;
@@ -154,6 +156,7 @@ async fn serve(settings: &Settings, ready: impl FnOnce(&Ready<'_>)) -> Result<()
     let mut signals = Signals::new()?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let vitals = Arc::new(Vitals::new(Arc::clone(&clock)));
+    let huge_pages = HugePages::for_books(&settings.data_dir);
     let books = Arc::new(Books::open(settings, Arc::clone(&clock))?);
     let parts = Parts {
         engine: Arc::clone(&books.engine),
@@ -201,6 +204,7 @@ async fn serve(settings: &Settings, ready: impl FnOnce(&Ready<'_>)) -> Result<()
     });
     let told = until_told(
         &books,
+        huge_pages,
         &mut signals,
         watcher.as_ref(),
         administration.as_ref(),
@@ -290,6 +294,7 @@ async fn close(books: &Arc<Books>, signals: &mut Signals) -> Result<(), AppError
 /// Ticks, and follows the signals, until one of them ends the process or the books cannot be kept.
 async fn until_told(
     books: &Books,
+    mut huge_pages: HugePages,
     signals: &mut Signals,
     watcher: Option<&PlanWatcher>,
     administration: Option<&Administration>,
@@ -304,6 +309,7 @@ async fn until_told(
                 // Whoever failed first says best what has failed.
                 books.failure().map_or(Ok(()), Err)?;
                 ticked.map_err(AppError::Engine)?;
+                huge_pages.look(books.engine.stats());
             }
             () = gate.failed() => {
                 books.failure().map_or(Ok(()), Err)?;

@@ -194,6 +194,12 @@ impl Stats {
         self.sum(|tally| &tally.settled.now)
     }
 
+    /// Cells, open holds, settled requests and usage rows: what grows with what is asked.
+    pub fn rows(&self) -> u64 {
+        let [cells, usage] = [&self.cells, &self.usage_rows].map(|it| it.load(Ordering::Relaxed));
+        cells + usage + self.holds_open() + self.settled()
+    }
+
     /// Open holds, to within a 256th of their bound.
     pub(super) fn holds_open_about(&self) -> u64 {
         self.holds_open.about()
