@@ -4,6 +4,7 @@
 //! only after the file's `sync`; names only after `sync_directory`. A `sync` that failed says nothing about what was
 //! stored before it, then or later.
 
+mod contents;
 mod lock;
 mod mapping;
 mod real;
@@ -14,6 +15,7 @@ mod tests;
 use std::io;
 use std::sync::Arc;
 
+pub use contents::Contents;
 pub use lock::{DirectoryLock, LockError};
 pub use real::RealDisk;
 pub use simulated::{Crash, Kind, SimulatedDisk};

@@ -10,7 +10,7 @@ use crate::storage::error::{FileError, RecoveryError};
 use crate::storage::fact_code::Frame;
 use crate::storage::files::{self, File};
 use crate::storage::segment::{Header, Kind, Record, Segment};
-use crate::world::disk::Disk;
+use crate::world::disk::{Contents, Disk};
 
 /// A segment whose header can be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -248,12 +248,11 @@ impl Pending {
 }
 
 /// All bytes of a file.
-pub(super) fn read_whole(disk: &dyn Disk, name: &str) -> Result<Vec<u8>, RecoveryError> {
-    let mut bytes = Vec::new();
-    disk.read(name)
-        .and_then(|mut source| io::Read::read_to_end(&mut source, &mut bytes))
-        .map_err(|source| unreadable(name, source))?;
-    Ok(bytes)
+pub(super) fn read_whole(disk: &dyn Disk, name: &str) -> Result<Contents, RecoveryError> {
+    let contents = disk
+        .read(name)
+        .and_then(|mut source| Contents::of(&mut source));
+    contents.map_err(|source| unreadable(name, source))
 }
 
 pub(super) fn unreadable(name: &str, source: io::Error) -> RecoveryError {
