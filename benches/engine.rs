@@ -40,6 +40,7 @@ mod ticking;
 use std::sync::{Arc, Barrier};
 use std::time::Instant;
 
+use calls::UserName;
 use quotad::engine::Engine;
 use quotad::world::clock::SystemClock;
 
@@ -80,23 +81,21 @@ fn main() {
 fn pairs() {
     machine::pin(0);
     let engines = [FEW, run::scaled(1_000_000)].map(|users| {
-        let names: Vec<String> = (0..users)
-            .map(|number| format!("user-{number:04}"))
-            .collect();
         let engine = plan::engine(Arc::new(SystemClock::new()));
         // Every user has a cell before anything is measured.
-        for name in &names {
-            calls::pair(&engine, "acme", name);
+        let mut name = UserName::default();
+        for number in 0..users {
+            calls::pair(&engine, "acme", name.of(number));
         }
-        (engine, names)
+        (engine, users)
     });
     let mut figures: [machine::Figure; 3] = Default::default();
     for repetition in 0..=run::repetitions() {
-        let (engine, names) = &engines[0];
+        let [(engine, users), (large, many)] = &engines;
         let seen = [
-            alone(engine, names).0,
-            alone(&engines[1].0, &engines[1].1).0,
-            contended(engine, names),
+            alone(engine, *users).0,
+            alone(large, *many).0,
+            contended(engine, *users),
         ];
         if repetition == 0 {
             continue; // Warm-up.
@@ -117,13 +116,13 @@ fn pairs() {
 }
 
 /// Nanoseconds of CPU and elapsed ones a pair, on this core. Users come in an order that no prefetcher knows.
-fn alone(engine: &Engine, names: &[String]) -> (f64, f64) {
+fn alone(engine: &Engine, users: usize) -> (f64, f64) {
     let (cpu_before, began) = (machine::thread_cpu_ns(), Instant::now());
-    let mut at = 7_usize;
+    let (mut at, mut name) = (7_usize, UserName::default());
     let pairs = run::scaled(PAIRS);
     for _ in 0..pairs {
         at = (at.wrapping_mul(1_103_515_245).wrapping_add(12_345)) % (1 << 31);
-        calls::pair(engine, "acme", &names[at % names.len()]);
+        calls::pair(engine, "acme", name.of(at % users));
     }
     let (cpu_ns, elapsed_ns) = (
         machine::thread_cpu_ns() - cpu_before,
@@ -136,12 +135,12 @@ fn alone(engine: &Engine, names: &[String]) -> (f64, f64) {
 }
 
 /// Elapsed nanoseconds with a thread on either core, both in one organization: here waiting counts.
-fn contended(engine: &Engine, names: &[String]) -> f64 {
+fn contended(engine: &Engine, users: usize) -> f64 {
     let barrier = Barrier::new(2);
     let run = |core| {
         machine::pin(core);
         barrier.wait();
-        alone(engine, names)
+        alone(engine, users)
     };
     std::thread::scope(|scope| {
         let threads = [0, 1].map(|core| {
