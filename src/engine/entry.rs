@@ -11,7 +11,7 @@ use crate::domain::plan::{OrganizationPlan, Step};
 use crate::domain::time::Timestamp;
 
 pub use super::book::Figures;
-pub use super::cell::Cell;
+pub use super::cell::{Cell, LastRow};
 pub use super::holds::{Row, State};
 pub(crate) use super::holds::{id_of, slot_of};
 pub use super::organization::Period;
@@ -142,6 +142,26 @@ pub enum Entry<'a> {
         /// What is known of it.
         row: &'a Row,
     },
+}
+
+impl Entry<'_> {
+    /// The shard that it is of.
+    pub fn shard(&self) -> u8 {
+        match self {
+            Self::Shard { shard, .. } => *shard,
+            Self::Organization { organization, .. }
+            | Self::Notice { organization, .. }
+            | Self::Trial { organization, .. }
+            | Self::Environment { organization, .. }
+            | Self::User { organization, .. }
+            | Self::Fired { organization, .. }
+            | Self::Label { organization, .. }
+            | Self::Day { organization, .. }
+            | Self::Usage { organization, .. } => organization.shard,
+            Self::Book(book) => book.organization.shard,
+            Self::Remembered { slot, .. } => slot.shard,
+        }
+    }
 }
 
 /// What a book says beside its rows.

@@ -12,7 +12,7 @@ use quotad::domain::plan::{Excess, Grant, GrantKind, OrganizationPlan, Plan};
 use quotad::domain::rates::Cost;
 use quotad::domain::time::Timestamp;
 use quotad::engine::answer::{Decision, EngineError, Reserved};
-use quotad::engine::entry::{Cell, Entry, Misfit};
+use quotad::engine::entry::{Cell, Entry, LastRow, Misfit};
 use quotad::engine::order::{Actual, Commit, Extend, Id, Of, Reserve, Subject};
 use quotad::engine::recorder::{NotKept, Receipt, Recorder, Unrecorded};
 use quotad::engine::{Bounds, Engine, REMEMBERED};
@@ -328,6 +328,7 @@ fn entries_that_do_not_fit_are_refused_without_a_panic_and_without_asking_for_al
         trial_used: 0,
         trial_held: 0,
         is_booked: false,
+        last_row: LastRow(0),
     }];
     static NOWHERE: [Cell; 1] = [Cell {
         environment: 77,
@@ -337,6 +338,7 @@ fn entries_that_do_not_fit_are_refused_without_a_panic_and_without_asking_for_al
         trial_used: 0,
         trial_held: 0,
         is_booked: false,
+        last_row: LastRow(0),
     }];
     type Bend<'a> = Box<dyn Fn(&Entry<'_>) -> Vec<Entry<'static>> + 'a>;
     // What follows the user's row of the copy.
