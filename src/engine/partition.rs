@@ -7,6 +7,8 @@
 //! who has it. So changes of that map wait until every thread is through with a batch, and are made in the order in which
 //! they were told.
 
+mod touch;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -16,6 +18,7 @@ use crate::world::sync::Mutex;
 use super::Engine;
 use super::entry::{Entry, Misfit};
 use super::shard::{Shard, Shared};
+use touch::touch;
 
 /// A change of the map of ids that callers chose.
 #[derive(Clone, Copy, Debug)]
@@ -150,6 +153,10 @@ impl Partition<'_> {
         let (all, number) = (self.all, self.number);
         let own = all.engine.shards.iter().skip(number).step_by(all.count);
         let mut own: Vec<_> = own.map(Mutex::lock).collect();
+        touch(facts, |shard| {
+            let place = all.place(number, shard)?;
+            own.get(place).map(|shard| &**shard)
+        });
         for (order, fact) in facts {
             match fact.shard() {
                 Some(shard) => {
