@@ -37,6 +37,7 @@ mod notices;
 pub mod order;
 mod organization;
 pub mod outbox;
+pub mod partition;
 mod plan_change;
 pub mod proof;
 pub mod recorder;

@@ -136,6 +136,7 @@ impl Storage {
             disk: &*self.journal.disk,
             engine,
             drop_from: self.journal.options.drop_from,
+            threads: recovery::threads(),
             recovered: Recovered::default(),
         };
         let now = Timestamp::from_nanos(self.clock.read().wall_ns);

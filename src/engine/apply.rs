@@ -14,6 +14,7 @@ use super::book::Book;
 use super::gauges::count;
 use super::holds::{End, Row, State};
 use super::organization::{Organization, numbered};
+use super::partition::IdChange;
 use super::shard::{Finished, Shard, shift};
 use super::usage::row_of;
 
@@ -347,9 +348,16 @@ impl Shard {
     }
 
     /// Ids that callers chose are found by a map; the others name their slots.
-    fn keep_id(&self, tag: &Tag) {
+    fn keep_id(&mut self, tag: &Tag) {
         if tag.chosen {
-            self.shared.ids.insert(tag.id, tag.slot);
+            self.change_id(IdChange::Kept(tag.id, tag.slot));
+        }
+    }
+
+    fn change_id(&mut self, change: IdChange) {
+        match &mut self.id_changes {
+            Some(waiting) => waiting.push(change),
+            None => self.shared.change_id(change),
         }
     }
 
@@ -439,14 +447,14 @@ impl Shard {
         }
     }
 
-    fn forget_id(&self, id: &Id, index: u32, generation: u32) {
+    fn forget_id(&mut self, id: &Id, index: u32, generation: u32) {
         let shard = self.number;
         let forgotten = Slot {
             shard,
             index,
             generation,
         };
-        self.shared.ids.remove_if(id, |_, slot| *slot == forgotten);
+        self.change_id(IdChange::Forgotten(*id, forgotten));
     }
 }
 

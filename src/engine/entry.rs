@@ -144,6 +144,26 @@ pub enum Entry<'a> {
     },
 }
 
+impl Entry<'_> {
+    /// The shard that it is of.
+    pub fn shard(&self) -> u8 {
+        match self {
+            Self::Shard { shard, .. } => *shard,
+            Self::Organization { organization, .. }
+            | Self::Notice { organization, .. }
+            | Self::Trial { organization, .. }
+            | Self::Environment { organization, .. }
+            | Self::User { organization, .. }
+            | Self::Fired { organization, .. }
+            | Self::Label { organization, .. }
+            | Self::Day { organization, .. }
+            | Self::Usage { organization, .. } => organization.shard,
+            Self::Book(book) => book.organization.shard,
+            Self::Remembered { slot, .. } => slot.shard,
+        }
+    }
+}
+
 /// What a book says beside its rows.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BookEntry<'a> {

@@ -41,6 +41,8 @@ impl Engine {
                 shard.number, shard.holds_open, shard.sequence, shard.horizon, shard.calendar,
             ));
         }
+        let ids = self.shared.ids.iter().map(|it| (*it.key(), *it.value()));
+        lines.push(format!("ids {:?}", ids.collect::<BTreeMap<_, _>>()));
         lines
     }
 

@@ -10,7 +10,7 @@ mod row;
 
 use std::num::NonZeroU32;
 
-use crate::domain::fact::{Held, Slot};
+use crate::domain::fact::{Held, Place, Slot};
 use crate::domain::time::Timestamp;
 
 use super::aside::Aside;
@@ -265,6 +265,12 @@ impl Holds {
     #[inline]
     pub(super) fn oldest(&self) -> Option<Timestamp> {
         self.settled.front().map(|mark| mark.settled)
+    }
+
+    /// Where the request counts that is forgotten next.
+    pub(super) fn oldest_place(&self) -> Option<Place> {
+        let mark = self.settled.front()?;
+        self.at(mark.index).map(|row| row.place)
     }
 
     /// How many of the oldest settled requests are from before an instant, or too many; at most `most`.

@@ -9,10 +9,12 @@ use std::sync::atomic::Ordering;
 use crate::domain::fact::{Fact, OrganizationId, Slot};
 use crate::domain::plan::{OrganizationPlan, Plan};
 use crate::domain::time::Timestamp;
+use crate::world::sync::MutexGuard;
 
 use super::answer::EngineError;
 use super::apply::{cells, due};
 use super::book::Book;
+use super::cell::LastRow;
 use super::entry::{BookEntry, Entry, Misfit, Period, Row, State, UsageRow};
 use super::holds::INDEX_MAX;
 use super::labels::Work;
@@ -52,27 +54,19 @@ impl Engine {
     /// # Errors
     /// If it does not fit what came before it. The engine is of no use then.
     pub fn restore(&self, entry: &Entry<'_>) -> Result<(), Misfit> {
+        self.restore_in(entry).map(drop)
+    }
+
+    /// The same; answers the shard that it is of.
+    pub(super) fn restore_in(&self, entry: &Entry<'_>) -> Result<MutexGuard<'_, Shard>, Misfit> {
         // There are millions of entries, and few that ask for the plan.
         let plan = matches!(entry, Entry::Organization { .. }).then(|| self.plan());
-        let shard = match entry {
-            Entry::Shard { shard, .. } => *shard,
-            Entry::Organization { organization, .. }
-            | Entry::Notice { organization, .. }
-            | Entry::Trial { organization, .. }
-            | Entry::Environment { organization, .. }
-            | Entry::User { organization, .. }
-            | Entry::Fired { organization, .. }
-            | Entry::Label { organization, .. }
-            | Entry::Day { organization, .. }
-            | Entry::Usage { organization, .. } => organization.shard,
-            Entry::Book(book) => book.organization.shard,
-            Entry::Remembered { slot, .. } => slot.shard,
-        };
-        let shard = self.shards.get(usize::from(shard));
+        let shard = self.shards.get(usize::from(entry.shard()));
         let mut shard = shard.ok_or(Misfit("there is no such shard"))?.lock();
         shard.restore(entry, plan.as_deref(), &mut |slots, number| {
             self.leave(slots, number)
-        })
+        })?;
+        Ok(shard)
     }
 
     /// All entries are there: derives what is derived from them. Facts may be applied from here on.
@@ -141,7 +135,6 @@ impl Shard {
                 let mut restored = self.restore_organization(organization, name, planned, own)?;
                 restored.extension_requests = extension_requests.to_vec();
                 restored.days.restore_filed(days_filed);
-                self.shared.organizations.insert(name.into(), organization);
                 self.organizations.push(restored);
                 Ok(())
             }
@@ -274,7 +267,8 @@ impl Shard {
         if id.index as usize != self.organizations.len() {
             return Err(Misfit("the places of organizations are not consecutive"));
         }
-        if self.shared.organizations.contains_key(name) {
+        // In one go: another thread may restore another shard meanwhile.
+        if self.shared.organizations.insert(name.into(), id).is_some() {
             return Err(Misfit("an organization comes twice"));
         }
         let mut organization = Organization::new(id, name.into());
@@ -346,7 +340,7 @@ impl Shard {
     }
 
     /// Derives what is derived, once all entries are there.
-    fn restored(&mut self) {
+    pub(super) fn restored(&mut self) {
         self.holds.find_free();
         self.holds.line_up();
         self.expiry.line_up(self.number, &self.holds);
@@ -383,10 +377,16 @@ impl Organization {
         if row.label >= book.labels.next() {
             return Err(Misfit("a usage row has no such label"));
         }
+        let number_of_book = book.number;
         let day = self.days.kept_mut(day);
-        let fits = day.is_some_and(|day| day.restore(number, *row));
-        fits.then_some(())
-            .ok_or(Misfit("the usage rows of a day are not in order"))
+        if day.is_none_or(|day| !day.restore(number, *row)) {
+            return Err(Misfit("the usage rows of a day are not in order"));
+        }
+        // It lies at hand, and spares the cell's next booking to look for it.
+        if let Some(book) = self.book_mut(number_of_book) {
+            book.note_row(row.environment, row.user, LastRow(number));
+        }
+        Ok(())
     }
 
     fn restore_trial(&mut self, number: u32, user: &str, periods: &[Period]) -> Result<(), Misfit> {

@@ -22,6 +22,7 @@ use super::expiry::Expiry;
 use super::gauges::Stats;
 use super::holds::{Holds, Row};
 use super::organization::{Organization, Organizations};
+use super::partition::IdChange;
 use super::recorder::{Receipt, Recorder};
 use super::usage::Day;
 
@@ -88,6 +89,8 @@ pub(super) struct Shard {
     pub(super) horizon: Timestamp,
     /// The facts of the operation at hand.
     pub(super) facts: Vec<Fact>,
+    /// Changes of ids that callers chose, where they must wait (`partition.rs`).
+    pub(super) id_changes: Option<Vec<IdChange>>,
     /// What nothing refers to: not dropped under the lock, for there may be a million cells or rows in it.
     pub(super) finished: Vec<Finished>,
 }
@@ -108,6 +111,7 @@ impl Shard {
             sequence: 0,
             horizon: Timestamp::MIN,
             facts: Vec::new(),
+            id_changes: None,
             finished: Vec::new(),
         }
     }

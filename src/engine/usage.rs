@@ -194,6 +194,12 @@ impl Days {
         self.open_in_mut(book).map(|day| day.add(row, last))
     }
 
+    /// The row in which a cell of a book booked last, as long as its day is the newest.
+    pub(super) fn last(&self, book: u32, last: LastRow) -> Option<&UsageRow> {
+        let newest = self.list.back().filter(|day| day.book == book);
+        newest?.row(last.0)
+    }
+
     /// Closes all open days; answers how many those were.
     pub(super) fn close(&mut self) -> u64 {
         let open = self.list.iter_mut().rev().take_while(|day| !day.is_closed);

@@ -17,7 +17,7 @@ use crate::world::disk::Disk;
 
 use super::error::FileError;
 use super::files::{self, File};
-use super::recovery::{Recovered, Recovery};
+use super::recovery::{self, Recovered, Recovery};
 use super::usage;
 
 /// What a directory holds.
@@ -271,6 +271,7 @@ pub fn load(disk: &dyn Disk, clock: Arc<dyn Clock>) -> (Engine, Rehearsal) {
         disk,
         engine: &engine,
         drop_from: None,
+        threads: recovery::threads(),
         recovered: Recovered::default(),
     };
     let refusal = recovery.rehearse().err().map(|error| error.to_string());

@@ -3,10 +3,13 @@
 
 mod applier;
 mod chain;
+mod loader;
 
 use std::collections::VecDeque;
 use std::io::Read;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::thread;
 
 use crate::domain::fact::Fact;
 use crate::domain::plan::Plan;
@@ -64,7 +67,18 @@ pub(super) struct Recovery<'a> {
     pub(super) disk: &'a dyn Disk,
     pub(super) engine: &'a Engine,
     pub(super) drop_from: Option<u64>,
+    /// So many threads bring the books back; beside them one reads.
+    pub(super) threads: usize,
     pub(super) recovered: Recovered,
+}
+
+/// More threads would wait for the one that reads.
+const THREADS_MAX: usize = 8;
+
+/// One for each core.
+pub(super) fn threads() -> usize {
+    let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    cores.min(THREADS_MAX)
 }
 
 /// What the snapshots' keeper has to know.
@@ -173,8 +187,7 @@ impl Recovery<'_> {
         let engine = self.engine;
         engine.restore_plan(plan);
         let mut source = self.open(name)?;
-        let (_, counts) = snapshot::read(&mut source, name, &mut |entry| engine.restore(&entry))?;
-        engine.restored();
+        let counts = loader::load(engine, self.threads, &mut source, name)?;
         self.recovered.entries = counts.entries;
         Ok(())
     }
@@ -187,7 +200,7 @@ impl Recovery<'_> {
         let known_safe = positions.iter().copied().max().unwrap_or(0);
         let (disk, engine) = (self.disk, self.engine);
         let mut groups = 0;
-        let end = Applier::run(engine, |applier| {
+        let end = Applier::run(engine, self.threads, |applier| {
             chain.read(disk, from, &mut |group| {
                 groups += 1;
                 if sabotage::is(Fault::SkipReplay) && groups % 50 == 0 {

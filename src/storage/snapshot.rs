@@ -26,7 +26,9 @@ use crate::engine::entry::{Entry, State};
 use super::fact_code::Frame;
 use super::plan_code::PlanHash;
 
-pub(super) use read::{About, about, check, read, verify};
+#[cfg(test)]
+pub(super) use read::read;
+pub(super) use read::{About, Block, File, about, check, verify};
 pub(super) use write::Writer;
 
 const MAGIC: &[u8; 8] = b"quotadss";

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use quotad::engine::Engine;
+use quotad::engine::partition::Partition;
 
 use crate::driver::{Mismatch, World};
 use crate::world::{Chance, catch_up};
@@ -30,12 +31,21 @@ impl World {
         let busy = chance.pick(&[0, 10, 30, 60]);
         let abandoned = chance.percent(10);
         let (mut misfit, mut entries) = (None, 0);
+        // As many threads would: each takes what is of its own shards.
+        let threads = usize::try_from(chance.between(1, 8)).expect("small");
+        let partitions = restored.partitions(threads);
+        let mut each: Vec<_> = partitions.all().collect();
         loop {
             let some = usize::try_from(chance.between(1, most)).expect("small");
+            let mut order = 0;
             let goes_on = copying.step(some, &mut |entry| {
                 entries += 1;
-                misfit = misfit.or(restored.restore(entry).err());
+                order += 1;
+                for partition in &mut each {
+                    misfit = misfit.or(partition.restore(order, entry).err());
+                }
             });
+            each.iter_mut().for_each(Partition::end_batch);
             if !goes_on || (abandoned && chance.percent(2)) {
                 break;
             }
@@ -54,7 +64,8 @@ impl World {
         if let Some(misfit) = misfit {
             return Err(self.report(&misfit.to_string()));
         }
-        restored.restored();
+        each.iter_mut().for_each(Partition::restored);
+        drop(partitions);
         let facts = catch_up(&restored, &receipts, &since);
         self.note(format!("restored from {entries} entries and {facts} facts"));
         self.compare_with(&restored, "restored from a copy")?;

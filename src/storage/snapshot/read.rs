@@ -45,9 +45,16 @@ pub(in crate::storage) fn read(
     file: &str,
     each: &mut dyn FnMut(Entry<'_>) -> Result<(), Misfit>,
 ) -> Result<(Header, Counts), FileError> {
-    let mut file = File::new(source, file);
+    let (mut file, name) = (File::new(source, file), file);
     let header = file.about()?.header;
-    let counts = file.blocks(&header, each)?;
+    let (mut scratch, mut counts) = (Scratch::default(), Counts::default());
+    let mut told = Ok(());
+    let trailer = file.blocks(&header, &mut |block| {
+        told = block.tell(name, &header.frame, &mut scratch, &mut counts, each);
+        told.is_ok()
+    });
+    told?;
+    let counts = file.trailer(trailer?, counts)?;
     Ok((header, counts))
 }
 
@@ -79,8 +86,46 @@ pub(in crate::storage) fn verify(
     read(source, file, &mut |_| Ok(()))
 }
 
+/// A block of entries, as it was read.
+pub(in crate::storage) struct Block {
+    /// Where it stands in the file.
+    begin: u64,
+    bytes: Vec<u8>,
+}
+
+impl Block {
+    /// Tells its entries in their order, and counts them.
+    ///
+    /// # Errors
+    /// If they make no sense, or one is not taken. Entries before it have been told.
+    pub(in crate::storage) fn tell(
+        &self,
+        file: &str,
+        frame: &Frame,
+        scratch: &mut Scratch,
+        counts: &mut Counts,
+        each: &mut dyn FnMut(Entry<'_>) -> Result<(), Misfit>,
+    ) -> Result<(), FileError> {
+        let entries = &self.bytes[BLOCK_HEADER_BYTES..];
+        let told = entry_code::decode(entries, frame, scratch, &mut |entry| {
+            counts.count(&entry);
+            each(entry)
+        });
+        told.map_err(|error| match error {
+            EntryError::Garbled(garbled) => senseless(file, self.begin, garbled),
+            EntryError::Misfit(misfit) => FileError::Misfit {
+                file: file.to_owned(),
+                misfit,
+            },
+        })
+    }
+}
+
+/// Where the trailer begins, unless somebody stopped before.
+pub(in crate::storage) struct Trailer(Option<u64>);
+
 /// A file that is being read.
-struct File<'a> {
+pub(in crate::storage) struct File<'a> {
     source: &'a mut dyn Read,
     name: &'a str,
     /// How many bytes of it were read.
@@ -90,7 +135,8 @@ struct File<'a> {
 }
 
 impl<'a> File<'a> {
-    fn new(source: &'a mut dyn Read, name: &'a str) -> Self {
+    /// At its beginning.
+    pub(in crate::storage) fn new(source: &'a mut dyn Read, name: &'a str) -> Self {
         Self {
             source,
             name,
@@ -100,11 +146,7 @@ impl<'a> File<'a> {
     }
 
     fn damaged(&self, offset: u64, problem: impl Into<String>) -> FileError {
-        FileError::Damaged {
-            file: self.name.to_owned(),
-            offset,
-            problem: problem.into(),
-        }
+        damaged(self.name, offset, problem.into())
     }
 
     /// Reads so many bytes behind what is in the buffer already; fewer at the end of the file.
@@ -130,7 +172,11 @@ impl<'a> File<'a> {
         Ok(())
     }
 
-    fn about(&mut self) -> Result<About, FileError> {
+    /// What its header says.
+    ///
+    /// # Errors
+    /// If it is damaged, or a newer quotad wrote it.
+    pub(in crate::storage) fn about(&mut self) -> Result<About, FileError> {
         self.buffer.clear();
         self.exactly(HEADER_FIXED_BYTES as u64, "its header")?;
         let (version, features, checksum, length) = self.fixed()?;
@@ -192,36 +238,28 @@ impl<'a> File<'a> {
         ))
     }
 
-    /// Everything after the header.
-    fn blocks(
+    /// Reads everything after the header, as long as the blocks are taken. What the trailer says is left to
+    /// [`Self::trailer`].
+    ///
+    /// # Errors
+    /// At the first block that is not as it was written. Blocks before it have been handed on.
+    pub(in crate::storage) fn blocks(
         &mut self,
         header: &Header,
-        each: &mut dyn FnMut(Entry<'_>) -> Result<(), Misfit>,
-    ) -> Result<Counts, FileError> {
-        let (seed, mut scratch) = (Seed::new(header), Scratch::default());
-        let mut counts = Counts::default();
+        each: &mut dyn FnMut(Block) -> bool,
+    ) -> Result<Trailer, FileError> {
+        let seed = Seed::new(header);
         for number in 0.. {
             let begin = self.offset;
-            let kind = self.block(seed, number)?;
-            if kind == TRAILER {
-                counts.bytes = begin;
-                self.trailer(begin, &counts)?;
+            if self.block(seed, number)? == TRAILER {
+                return Ok(Trailer(Some(begin)));
+            }
+            let bytes = std::mem::take(&mut self.buffer);
+            if !each(Block { begin, bytes }) {
                 break;
             }
-            let entries = &self.buffer[BLOCK_HEADER_BYTES..];
-            let told = entry_code::decode(entries, &header.frame, &mut scratch, &mut |entry| {
-                counts.count(&entry);
-                each(entry)
-            });
-            told.map_err(|error| match error {
-                EntryError::Garbled(garbled) => self.senseless(begin, garbled),
-                EntryError::Misfit(misfit) => FileError::Misfit {
-                    file: self.name.to_owned(),
-                    misfit,
-                },
-            })?;
         }
-        Ok(counts)
+        Ok(Trailer(None))
     }
 
     /// Reads the next block into the buffer; answers its kind.
@@ -250,19 +288,32 @@ impl<'a> File<'a> {
         }
     }
 
-    /// Checks that the trailer says what was read, and that nothing follows.
-    fn trailer(&mut self, begin: u64, counts: &Counts) -> Result<(), FileError> {
+    /// Checks that the trailer says what was read, and that nothing follows; answers what was read.
+    ///
+    /// # Errors
+    /// If it says something else, or is not the end.
+    pub(in crate::storage) fn trailer(
+        &mut self,
+        trailer: Trailer,
+        counts: Counts,
+    ) -> Result<Counts, FileError> {
+        let Some(begin) = trailer.0 else {
+            return Ok(counts);
+        };
+        let counts = Counts {
+            bytes: begin,
+            ..counts
+        };
+        let senseless = |garbled| senseless(self.name, begin, garbled);
         let mut reader = Reader::new(&self.buffer[BLOCK_HEADER_BYTES..]);
         for count in counts.all() {
-            let told = reader.number();
-            if told.map_err(|garbled| self.senseless(begin, garbled))? != count {
+            if reader.number().map_err(senseless)? != count {
                 return Err(self.damaged(begin, "its trailer tells of other entries"));
             }
         }
-        reader
-            .end()
-            .map_err(|garbled| self.senseless(begin, garbled))?;
-        self.nothing_more()
+        reader.end().map_err(senseless)?;
+        self.nothing_more()?;
+        Ok(counts)
     }
 
     fn nothing_more(&mut self) -> Result<(), FileError> {
@@ -272,14 +323,23 @@ impl<'a> File<'a> {
         }
         Ok(())
     }
+}
 
-    #[cold]
-    fn senseless(&self, begin: u64, garbled: Garbled) -> FileError {
-        self.damaged(
-            begin + (BLOCK_HEADER_BYTES + garbled.offset) as u64,
-            format!("a whole block that makes no sense: {}", garbled.problem),
-        )
+fn damaged(file: &str, offset: u64, problem: String) -> FileError {
+    FileError::Damaged {
+        file: file.to_owned(),
+        offset,
+        problem,
     }
+}
+
+#[cold]
+fn senseless(file: &str, begin: u64, garbled: Garbled) -> FileError {
+    damaged(
+        file,
+        begin + (BLOCK_HEADER_BYTES + garbled.offset) as u64,
+        format!("a whole block that makes no sense: {}", garbled.problem),
+    )
 }
 
 /// What stands in a header after its length.
