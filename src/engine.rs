@@ -138,6 +138,7 @@ impl Engine {
             stats: Stats::new(bounds),
             start,
             ids: DashMap::with_hasher_and_shard_amount(Default::default(), ID_PARTS),
+            has_strays: AtomicBool::new(false),
             organizations: DashMap::default(),
             finished: Mutex::new(Vec::new()),
         });

@@ -155,7 +155,7 @@ impl Shard {
 
     fn name_organization(&mut self, id: OrganizationId, name: &str) {
         self.organizations.push(Organization::new(id, name.into()));
-        self.shared.organizations.insert(name.into(), id);
+        self.shared.name_organization(name, id);
     }
 
     fn put_in_force(&mut self, plan: &Plan, at: Timestamp) {

@@ -1,6 +1,7 @@
 //! Putting a plan in force: judged on its result over all organizations, then applied as one change.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use crate::domain::fact::{Fact, OrganizationId};
 use crate::domain::notice::Audit;
@@ -16,7 +17,7 @@ use super::fingerprint;
 use super::order::Planned;
 use super::organization::Organization;
 use super::recorder::{NotKept, Receipt};
-use super::shard::Shard;
+use super::shard::{Shard, Shared};
 use super::{Engine, SHARDS};
 
 impl Engine {
@@ -209,10 +210,35 @@ impl Engine {
         known(organization).or_else(|| plan.organizations.keys().find_map(|name| known(name)))
     }
 
-    /// The shard that keeps an organization: the same on every start, so that it does not depend on a random hash.
+    /// The shard that keeps an organization, or will.
     pub(super) fn shard_for(&self, name: &str) -> u8 {
-        let hash = fingerprint::of_name(name);
-        u8::try_from((hash >> 32) % u64::from(SHARDS)).unwrap_or(0)
+        if self.shared.has_strays.load(Ordering::Relaxed)
+            && let Some(id) = self.shared.organizations.get(name)
+        {
+            return id.shard;
+        }
+        shard_of(name)
+    }
+}
+
+/// The shard of a new organization: the same on every start, so that it does not depend on a random hash.
+fn shard_of(name: &str) -> u8 {
+    // Names that differ in their last characters only differ little in this hash; multiplied they do, in the upper half.
+    let hash = fingerprint::of_name(name).wrapping_mul(SPREAD);
+    u8::try_from((hash >> 32) % u64::from(SHARDS)).unwrap_or(0)
+}
+
+/// 2^64 divided by the golden ratio, odd: neighbours come far apart.
+const SPREAD: u64 = 0x9E37_79B9_7F4A_7C15;
+
+impl Shared {
+    /// An organization has its place; answers whether it had none before. Older books may have it in another shard than it
+    /// would get today.
+    pub(super) fn name_organization(&self, name: &str, id: OrganizationId) -> bool {
+        if id.shard != shard_of(name) {
+            self.has_strays.store(true, Ordering::Relaxed);
+        }
+        self.organizations.insert(name.into(), id).is_none()
     }
 }
 
@@ -325,4 +351,24 @@ fn pool_drawn_under(book: &Book, row: &UserRow, plan: &OrganizationPlan) -> u64 
     by_pool
         .map(|cell| cell.used + cell.held - cell.trial_used - cell.trial_held)
         .sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_are_alike_get_shards_of_their_own() {
+        for pattern in ["acme-", "tenant-0000", "org_", "a", ""] {
+            let mut counts = [0; SHARDS as usize];
+            for number in 0..640 {
+                counts[usize::from(shard_of(&format!("{pattern}{number:02}")))] += 1;
+            }
+            let (least, most) = (counts.iter().min(), counts.iter().max());
+            assert!(
+                least >= Some(&1) && most <= Some(&30),
+                "{pattern}: {counts:?}"
+            );
+        }
+    }
 }

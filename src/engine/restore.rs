@@ -268,7 +268,7 @@ impl Shard {
             return Err(Misfit("the places of organizations are not consecutive"));
         }
         // In one go: another thread may restore another shard meanwhile.
-        if self.shared.organizations.insert(name.into(), id).is_some() {
+        if !self.shared.name_organization(name, id) {
             return Err(Misfit("an organization comes twice"));
         }
         let mut organization = Organization::new(id, name.into());

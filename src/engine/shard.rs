@@ -1,7 +1,7 @@
 //! A shard: the organizations, holds and settled requests that one lock guards, and what comes due among them.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use dashmap::DashMap;
@@ -41,6 +41,8 @@ pub(super) struct Shared {
     pub(super) start: u64,
     /// Ids that callers chose. A leaf: its guards live within one call, and take no other lock.
     pub(super) ids: DashMap<Id, Slot, DefaultHashBuilder>,
+    /// Whether any organization is in another shard than its name says.
+    pub(super) has_strays: AtomicBool,
     /// Organizations by name. A leaf too.
     pub(super) organizations: DashMap<Box<str>, OrganizationId, DefaultHashBuilder>,
     /// What nothing refers to any more. A leaf; `Engine::tick` drops it, so that no request waits for a million cells.

@@ -71,7 +71,7 @@ fn hand_over(block: Block, senders: &[SyncSender<Arc<Block>>]) -> bool {
     let block = Arc::new(block);
     // All get it, even if one has stopped: somebody may find something wrong that stands before what stopped that one.
     let taken = senders.iter().map(|it| it.send(Arc::clone(&block)).is_ok());
-    taken.fold(true, |all, one| all && one)
+    taken.filter(|is_taken| !is_taken).count() == 0
 }
 
 fn restore(
