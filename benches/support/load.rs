@@ -179,6 +179,8 @@ pub fn paced(wire: &mut Wire, per_second: f64, lasts: Duration, work: &mut impl 
             let late = began.elapsed().saturating_sub(due(number as usize));
             taken.push(late.as_nanos() as u64);
         });
+        // What it gives back must reach the server even while nothing may be sent.
+        wire.flush();
     }
     taken
 }
