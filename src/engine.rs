@@ -51,6 +51,7 @@ mod settle;
 mod shard;
 mod slab;
 mod terms;
+mod totals;
 pub mod usage;
 pub mod watched;
 

@@ -13,8 +13,9 @@ use crate::domain::fact::OrganizationId;
 use crate::domain::plan::OrganizationPlan;
 
 use super::Engine;
-use super::book::{Book, Totals};
+use super::book::Book;
 use super::shard::Shard;
+use super::totals::Totals;
 
 /// So many rows are looked at under one lock: some ten microseconds.
 const ROWS_AT_ONCE: usize = 256;

@@ -7,9 +7,10 @@ use std::sync::Arc;
 use crate::domain::plan::{Catalogue, OrganizationPlan, Timeline, UserPlan};
 use crate::domain::time::Timestamp;
 
-use super::book::{Book, enter, leave};
+use super::book::Book;
 use super::cell::{Limit, UserRow};
 use super::marks::{environment_mark, user_mark};
+use super::totals::{enter, leave};
 
 impl Book {
     /// Puts another plan in force; usage is attributed anew.
