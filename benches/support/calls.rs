@@ -22,7 +22,7 @@ impl UserName {
         let (mut digits, mut first, mut left) = ([b'0'; 20], 20, number);
         while left > 0 || first > 16 {
             first -= 1;
-            digits[first] += (left % 10) as u8;
+            digits[first] += (left % 10).to_le_bytes()[0];
             left /= 10;
         }
         self.0.clear();
