@@ -215,8 +215,8 @@ impl Engine {
         self.now().steady.since(horizon).min(REMEMBERED)
     }
 
-    /// Changes the books as a fact says: for recovery, before anything is served. No decisions, no clock, and nothing is
-    /// recorded.
+    /// Changes the books as a fact says, before anything is served. No decisions, no clock, and nothing is recorded. Recovery
+    /// does the same on several threads ([`Self::partitions`]), and is held against this.
     pub fn apply(&self, fact: &Fact) {
         if let Some(shard) = fact.shard() {
             if let Some(shard) = self.shards.get(usize::from(shard)) {
