@@ -56,6 +56,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const FEW: usize = 1_000;
 
 fn main() {
+    // As the sidecar does where there are many rows.
+    quotad::world::huge_pages::allow(true);
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["--pauses"] => return pauses::serve(),

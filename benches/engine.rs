@@ -43,6 +43,7 @@ use std::time::Instant;
 use calls::UserName;
 use quotad::engine::Engine;
 use quotad::world::clock::SystemClock;
+use quotad::world::huge_pages;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -53,6 +54,8 @@ const PAIRS: usize = 400_000;
 const FEW: usize = 1_000;
 
 fn main() {
+    // As the sidecar does where there are many rows.
+    huge_pages::allow(true);
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["--grow", kind] => return memory::grow(kind),

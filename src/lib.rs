@@ -2,8 +2,9 @@
 //!
 //! The floors, in reading order; a file uses what is on lower floors and in its own folder (`tests/tidy.rs` enforces it).
 
-// Floor 0: rules, and everything impure behind small traits.
+// Floor 0: rules, how numbers are written, and everything impure behind small traits.
 pub mod domain;
+mod varint;
 pub mod world;
 // Floor 1: the books in memory.
 pub mod engine;

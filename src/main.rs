@@ -7,7 +7,5 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    // Before anything takes memory; a sidecar allows them once it has much to keep.
-    quotad::world::huge_pages::allow(false);
     quotad::cli::main()
 }

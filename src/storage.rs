@@ -40,6 +40,7 @@ use crate::world::disk::Disk;
 
 pub use crate::engine::usage::UsageKey;
 pub use error::{FEATURES_KNOWN, FORMAT_VERSION, FileError, RecoveryError, StorageError};
+pub use files::is_snapshot;
 pub use journal::JournalFigures;
 pub use recovery::Recovered;
 pub use snapshots::{LastSnapshot, SnapshotFigures};

@@ -7,12 +7,16 @@ use quotad::rpc::quota::Parts;
 use quotad::rpc::server::{DataPlane, Settings};
 use quotad::storage::Durability;
 use quotad::world::clock::{Clock, SystemClock};
+use quotad::world::huge_pages;
 use quotad::world::vitals::{Phase, Vitals};
 
 use super::{calls, constant, kept, load, machine, plan, stock};
 
 /// What the journal may take by default.
 pub const JOURNAL_BYTES_MAX: u64 = 256 << 20;
+
+/// From so many users on the sidecar takes huge pages: each has a cell, and settled requests besides.
+const MANY: usize = 100_000;
 
 /// The stock server with a constant answer.
 pub fn echo() -> load::Server {
@@ -78,6 +82,7 @@ fn constant_answer() -> DataPlane {
 }
 
 fn quota(durability: Durability, users: usize, threads: usize) -> DataPlane {
+    huge_pages::allow(users >= MANY);
     let folder = kept::fresh(&format!("side-{}", std::process::id()));
     let kept = kept::over(&folder, durability, JOURNAL_BYTES_MAX);
     kept.storage.recover(&kept.engine).unwrap();

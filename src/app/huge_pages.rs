@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::engine::gauges::Stats;
+use crate::storage::is_snapshot;
 use crate::world::huge_pages;
 
 /// From so many rows on. Requests among 100,000 cost the same either way, among a million a fifth less.
@@ -36,8 +37,7 @@ impl HugePages {
 /// The length of the largest snapshot. What cannot be read is none: recovery says what is wrong with it.
 fn snapshot_bytes(folder: &Path) -> u64 {
     let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let snapshots =
-        files.filter(|file| file.file_name().to_string_lossy().starts_with("snapshot-"));
+    let snapshots = files.filter(|file| is_snapshot(&file.file_name().to_string_lossy()));
     let lengths = snapshots.filter_map(|file| Some(file.metadata().ok()?.len()));
     lengths.max().unwrap_or(0)
 }
@@ -53,7 +53,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         assert_eq!(snapshot_bytes(folder.path()), 0);
         assert_eq!(snapshot_bytes(&folder.path().join("none")), 0);
-        for (name, bytes) in [("snapshot-1", 3), ("snapshot-2", 7), ("journal-1", 100)] {
+        for (name, bytes) in [
+            ("snapshot-0000000000000001", 3),
+            ("snapshot-0000000000000002", 7),
+            ("journal-0000000000000001", 100),
+        ] {
             std::fs::write(folder.path().join(name), vec![0; bytes]).unwrap();
         }
         assert_eq!(snapshot_bytes(folder.path()), 7);

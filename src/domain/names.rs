@@ -42,7 +42,7 @@ impl<'a> Name<'a> {
             return Err(NameError::TooLong(text.len()));
         }
         // Most names need no closer look.
-        if text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        if is_graphic(text.as_bytes()) {
             return Ok(Self(text));
         }
         if let Some(control) = text.chars().find(|c| c.is_control()) {
@@ -69,9 +69,33 @@ impl<'a> Name<'a> {
     }
 }
 
+/// Whether there is nothing but visible ASCII. Eight at a time without a branch: every request has several names.
+#[inline]
+fn is_graphic(bytes: &[u8]) -> bool {
+    let (eights, rest) = bytes.as_chunks::<8>();
+    let are_graphic =
+        |bytes: &[u8; 8]| bytes.iter().fold(true, |is, it| is & it.is_ascii_graphic());
+    eights.iter().all(are_graphic) && rest.iter().all(u8::is_ascii_graphic)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_byte_that_is_not_visible_is_found_wherever_it_stands() {
+        for length in 1..=24 {
+            let text = vec![b'x'; length];
+            assert!(is_graphic(&text), "{length}");
+            for at in 0..length {
+                for other in [b' ', 0, 0x7f, 0x80, 0xff] {
+                    let mut text = text.clone();
+                    text[at] = other;
+                    assert!(!is_graphic(&text), "{other} at {at} of {length}");
+                }
+            }
+        }
+    }
 
     #[test]
     fn names_are_short_printable_and_trimmed() {

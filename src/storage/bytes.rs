@@ -10,6 +10,8 @@
 
 use std::fmt;
 
+pub(super) use crate::varint::put as put_number;
+
 /// What is wrong with bytes, and where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Garbled {
@@ -53,17 +55,6 @@ impl fmt::Display for Garbled {
 }
 
 impl std::error::Error for Garbled {}
-
-/// Appends a number.
-#[inline]
-pub(super) fn put_number(out: &mut Vec<u8>, number: u64) {
-    let mut left = number;
-    while left >= 0x80 {
-        out.push(left.to_le_bytes()[0] | 0x80);
-        left >>= 7;
-    }
-    out.push(left.to_le_bytes()[0]);
-}
 
 /// Appends a signed number.
 #[inline]

@@ -80,6 +80,11 @@ impl File {
     }
 }
 
+/// Whether a file of this name in a data directory is a snapshot.
+pub fn is_snapshot(name: &str) -> bool {
+    matches!(File::of(name), File::Snapshot(_))
+}
+
 /// Whether there is no room: the one failure after which what was written before is still safe.
 pub(super) fn is_full(error: &Error) -> bool {
     matches!(

@@ -5,7 +5,7 @@ use super::source::{Token, after_bracket, follows};
 /// The parts of the crate from the lowest floor up. The top floor is in order: `config` reads files, `app` puts the
 /// parts together, `cli` is on top of both.
 pub(crate) const FLOORS: &[&[&str]] = &[
-    &["domain", "world"],
+    &["domain", "varint", "world"],
     &["engine"],
     &["storage", "fleet", "notify"],
     &["rpc", "http"],

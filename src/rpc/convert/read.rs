@@ -74,21 +74,64 @@ pub(super) fn merge_into<'a, M: Read<'a>>(
     message.get_or_insert_default().merge(value.bytes()?)
 }
 
+#[inline(always)]
 fn next<'a>(bytes: &mut &'a [u8]) -> Result<Field<'a>, Unreadable> {
-    let (tag, kind) = decode_key(bytes).map_err(|_| Unreadable)?;
-    let value = match kind {
-        WireType::Varint => Value::Number(decode_varint(bytes).map_err(|_| Unreadable)?),
-        WireType::LengthDelimited => {
-            let length = decode_varint(bytes).map_err(|_| Unreadable)?;
-            Value::Bytes(split(bytes, length)?)
-        }
-        WireType::SixtyFourBit => split(bytes, 8).map(|_| Value::Fixed)?,
-        WireType::ThirtyTwoBit => split(bytes, 4).map(|_| Value::Fixed)?,
-        WireType::StartGroup | WireType::EndGroup => return Err(Unreadable),
+    let (tag, kind) = key(bytes)?;
+    let value = if kind == WireType::LengthDelimited {
+        let length = varint(bytes)?;
+        Value::Bytes(split(bytes, length)?)
+    } else if kind == WireType::Varint {
+        Value::Number(varint(bytes)?)
+    } else {
+        fixed(bytes, kind)?
     };
     Ok(Field { tag, value })
 }
 
+/// What none of our messages has.
+#[cold]
+fn fixed<'a>(bytes: &mut &'a [u8], kind: WireType) -> Result<Value<'a>, Unreadable> {
+    let length = match kind {
+        WireType::SixtyFourBit => 8,
+        WireType::ThirtyTwoBit => 4,
+        _ => return Err(Unreadable),
+    };
+    split(bytes, length).map(|_| Value::Fixed)
+}
+
+/// A tag and the kind of its value: one byte in all our messages.
+#[inline(always)]
+fn key(bytes: &mut &[u8]) -> Result<(u32, WireType), Unreadable> {
+    if let [key @ 8..0x80, rest @ ..] = *bytes {
+        let kind = match key & 7 {
+            0 => WireType::Varint,
+            2 => WireType::LengthDelimited,
+            _ => return key_of_any(bytes),
+        };
+        *bytes = rest;
+        return Ok((u32::from(key >> 3), kind));
+    }
+    key_of_any(bytes)
+}
+
+#[cold]
+fn key_of_any(bytes: &mut &[u8]) -> Result<(u32, WireType), Unreadable> {
+    decode_key(bytes).map_err(|_| Unreadable)
+}
+
+/// A number: most take one byte.
+#[inline(always)]
+fn varint(bytes: &mut &[u8]) -> Result<u64, Unreadable> {
+    match *bytes {
+        [number @ ..0x80, rest @ ..] => {
+            *bytes = rest;
+            Ok((*number).into())
+        }
+        _ => decode_varint(bytes).map_err(|_| Unreadable),
+    }
+}
+
+#[inline(always)]
 fn split<'a>(bytes: &mut &'a [u8], length: u64) -> Result<&'a [u8], Unreadable> {
     let length = usize::try_from(length).map_err(|_| Unreadable)?;
     let (part, rest) = bytes.split_at_checked(length).ok_or(Unreadable)?;

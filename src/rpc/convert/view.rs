@@ -4,6 +4,7 @@
 mod generated;
 
 use prost_types::Duration;
+use smallvec::SmallVec;
 
 use super::read::{Field, Read, Unreadable, merge_into};
 use crate::rpc::pb::commit_request::Actual;
@@ -120,11 +121,11 @@ pub struct Batch<'a> {
     pub(in crate::rpc) operations: Vec<Operation<'a>>,
 }
 
-/// As [`crate::rpc::pb::StreamRequest`].
+/// As [`crate::rpc::pb::StreamRequest`]. Most have one operation, which needs no memory of its own.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Streamed<'a> {
     pub(in crate::rpc) tag: u64,
-    pub(in crate::rpc) operations: Vec<Operation<'a>>,
+    pub(in crate::rpc) operations: SmallVec<[Operation<'a>; 1]>,
 }
 
 impl<'a> Read<'a> for Subject<'a> {

@@ -91,13 +91,17 @@ impl<B: Framed> Messages for Frames<B> {
         if let Source::Plain(plain) = &mut self.source {
             match ready!(plain.poll_message(context)) {
                 Found::Message(message) => {
-                    if let Ok(request) = Streamed::read(message) {
-                        if self.laid.capacity() == 0 {
+                    let bytes = message.len();
+                    let (laid, round) = (&mut self.laid, self.round);
+                    let answered = Streamed::read(message).ok().map(|request| {
+                        if laid.capacity() == 0 {
                             // Not before: a stream that is idle keeps nothing.
-                            self.laid.reserve(self.round);
+                            laid.reserve(round);
                         }
-                        let answered = answered(terms, request, &mut self.laid);
-                        plain.pass();
+                        answered(terms, &request, laid)
+                    });
+                    if let Some(answered) = answered {
+                        plain.pass(bytes);
                         return Poll::Ready(Some(answered));
                     }
                 }
@@ -113,7 +117,7 @@ impl<B: Framed> Messages for Frames<B> {
         let next = ready!(Pin::new(&mut **messages).poll_next(context));
         let answered = next.map(|request| {
             let request = request?;
-            answered(terms, Streamed::from(&request), &mut self.laid)
+            answered(terms, &Streamed::from(&request), &mut self.laid)
         });
         Poll::Ready(answered)
     }
@@ -121,7 +125,7 @@ impl<B: Framed> Messages for Frames<B> {
 
 fn answered(
     terms: &Terms,
-    request: Streamed<'_>,
+    request: &Streamed<'_>,
     laid: &mut Vec<u8>,
 ) -> Result<Waiter<usize>, Status> {
     let began_ns = terms.begin(request.operations.len())?;
@@ -136,7 +140,7 @@ fn answered(
 }
 
 /// As [`pb::StreamResponse`]; answers how many outcomes it has.
-fn answer(terms: &Terms, request: Streamed<'_>, out: &mut Vec<u8>) -> (Receipt, usize) {
+fn answer(terms: &Terms, request: &Streamed<'_>, out: &mut Vec<u8>) -> (Receipt, usize) {
     number(1, request.tag, out);
     let count = request.operations.len();
     if let Err(problem) = convert::operations_counted(count) {
@@ -145,7 +149,7 @@ fn answer(terms: &Terms, request: Streamed<'_>, out: &mut Vec<u8>) -> (Receipt, 
         return (Receipt::default(), 0);
     }
     let (engine, vitals, meter) = (&terms.engine, &terms.vitals, &terms.meter);
-    let operations = request.operations.into_iter();
+    let operations = request.operations.iter().copied();
     let receipt = operate::batch(engine, vitals, meter, operations, |done| {
         nested(2, out, |out| laid::outcome(&done, out));
     });
@@ -184,7 +188,20 @@ impl<B: Framed> Plain<B> {
 
     /// What is next. A message stays so until it is passed.
     fn poll_message(&mut self, context: &mut Context<'_>) -> Poll<Found<'_>> {
-        while let Prefix::Cut = self.gather() {
+        loop {
+            match self.gather() {
+                Prefix::Plain(length) => {
+                    let bytes = if self.held.is_empty() {
+                        &self.rest[..]
+                    } else {
+                        &self.held
+                    };
+                    let message = bytes.get(PREFIX_BYTES..PREFIX_BYTES + length);
+                    return Poll::Ready(message.map_or(Found::Other, Found::Message));
+                }
+                Prefix::Other => return Poll::Ready(Found::Other),
+                Prefix::Cut => {}
+            }
             match ready!(Pin::new(&mut self.body).poll_frame(context)) {
                 Some(Ok(frame)) => match frame.into_data() {
                     Ok(bytes) => self.rest = bytes,
@@ -195,10 +212,6 @@ impl<B: Framed> Plain<B> {
                 None => return Poll::Ready(Found::Other),
             }
         }
-        Poll::Ready(match self.message() {
-            Some(message) => Found::Message(message),
-            None => Found::Other,
-        })
     }
 
     /// Whether a message is whole. Of what has come, only a message in several frames is moved.
@@ -226,22 +239,9 @@ impl<B: Framed> Plain<B> {
         self.rest.advance(more);
     }
 
-    fn message(&self) -> Option<&[u8]> {
-        let bytes = if self.held.is_empty() {
-            &self.rest[..]
-        } else {
-            &self.held
-        };
-        match Prefix::of(bytes) {
-            Prefix::Plain(length) => bytes.get(PREFIX_BYTES..PREFIX_BYTES + length),
-            Prefix::Cut | Prefix::Other => None,
-        }
-    }
-
-    /// The next message is done with.
-    fn pass(&mut self) {
+    /// The next message, which is so long, is done with.
+    fn pass(&mut self, length: usize) {
         if self.held.is_empty() {
-            let length = self.message().map_or(0, <[u8]>::len);
             self.rest.advance(PREFIX_BYTES + length);
         } else if self.held.capacity() <= HELD_BYTES_MAX {
             self.held.clear();
