@@ -268,12 +268,13 @@ impl<'a> Read<'a> for Operation<'a> {
         /// The operation of this kind if it is there already, else a new one in place of another.
         macro_rules! merge {
             ($kind:ident) => {{
-                let mut it = match self.0 {
-                    Some(Kind::$kind(it)) => it,
-                    _ => $kind::default(),
-                };
-                it.merge(field.value.bytes()?)?;
-                self.0 = Some(Kind::$kind(it));
+                let bytes = field.value.bytes()?;
+                if !matches!(self.0, Some(Kind::$kind(_))) {
+                    self.0 = Some(Kind::$kind($kind::default()));
+                }
+                if let Some(Kind::$kind(it)) = &mut self.0 {
+                    it.merge(bytes)?;
+                }
             }};
         }
         match field.tag {
@@ -292,7 +293,11 @@ impl<'a> Read<'a> for Operation<'a> {
 impl<'a> Read<'a> for Batch<'a> {
     fn take(&mut self, field: Field<'a>) -> Result<(), Unreadable> {
         if field.tag == 1 {
-            self.operations.push(Operation::read(field.value.bytes()?)?);
+            let bytes = field.value.bytes()?;
+            self.operations.push(Operation::default());
+            if let Some(last) = self.operations.last_mut() {
+                last.merge(bytes)?;
+            }
         }
         Ok(())
     }
@@ -302,7 +307,14 @@ impl<'a> Read<'a> for Streamed<'a> {
     fn take(&mut self, field: Field<'a>) -> Result<(), Unreadable> {
         match field.tag {
             1 => self.tag = field.value.number()?,
-            2 => self.operations.push(Operation::read(field.value.bytes()?)?),
+            2 => {
+                let bytes = field.value.bytes()?;
+                // Read in its place: it is too large to be moved for nothing.
+                self.operations.push(Operation::default());
+                if let Some(last) = self.operations.last_mut() {
+                    last.merge(bytes)?;
+                }
+            }
             _ => {}
         }
         Ok(())

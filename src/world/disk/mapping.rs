@@ -3,7 +3,8 @@
 //! A mapped file that somebody shortens ends the process with a signal, and one that somebody writes to changes under a
 //! reader's hands. Neither happens here: the directory is locked for this process, nothing in this crate shortens a file or
 //! writes to one that is mapped (`RealDisk::create` unlinks the old one), and a mapping is stored to, never read.
-//! Somebody else who shortens the file of a running quotad ends it; what was synced is safe from that.
+//! Somebody else who shortens the file of a running quotad ends it; what was synced is safe from that. Miri maps no files, so
+//! that it cannot look at this; the tests over a real disk do.
 #![allow(unsafe_code)]
 
 use std::fs::File;
