@@ -127,6 +127,19 @@ pub(super) struct Live {
     pub(super) syncer: Option<Arc<dyn Syncer>>,
 }
 
+impl Live {
+    /// One that holds nothing any more.
+    pub(super) fn spare(number: u64, bytes: u64) -> Self {
+        Self {
+            number,
+            first: 0,
+            end: 0,
+            bytes,
+            syncer: None,
+        }
+    }
+}
+
 /// What recovery hands over.
 pub(super) struct Opening {
     pub(super) identity: Identity,
@@ -134,6 +147,8 @@ pub(super) struct Opening {
     pub(super) position: u64,
     /// Segments of earlier starts, the oldest first.
     pub(super) live: VecDeque<Live>,
+    /// Segments of earlier starts that hold nothing any more.
+    pub(super) spares: Vec<Live>,
     /// The highest number that any segment's file has, or had.
     pub(super) number_last: u64,
     /// Where the snapshot that was loaded began.
@@ -183,12 +198,13 @@ impl Journal {
             .store(opening.snapshot_begin, Ordering::Release);
         self.plans.found(opening.plans, opening.position);
         *self.live.lock() = opening.live;
+        *self.spares.lock() = opening.spares;
         // A journal is opened once.
         let _first = self.identity.set(opening.identity);
         *self.failure.lock() = None;
         if self.keeps_records() {
             self.room.number_from(opening.number_last + 1);
-            self.allocate()
+            self.another()
                 .map(|ready| self.make_ready(ready))
                 .and_then(|()| self.next_segment(&mut self.writer.lock()))
                 .map_err(|error| self.fail("opening the journal", &error))?;

@@ -28,7 +28,7 @@ use super::snapshots::Kept;
 use super::usage;
 
 use applier::Applier;
-use chain::{Chain, End, Group, Link, failed, read_whole, unreadable};
+use chain::{Chain, End, Group, Link, Nameless, failed, read_whole, unreadable};
 
 /// What recovery found and did.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -98,7 +98,7 @@ impl Recovery<'_> {
     ) -> Result<Shelf, RecoveryError> {
         let names = self.names()?;
         let (base, chain, found) = self.bring_back(&names)?;
-        let opening = self.clean(&names, &base, &chain, base_time)?;
+        let opening = self.clean(journal, &names, &base, &chain, base_time)?;
         for &number in &found.unknown {
             self.remove(&files::usage(number))?;
         }
@@ -251,6 +251,7 @@ impl Recovery<'_> {
     /// Makes what was replayed safe, and puts aside what is behind it, so that it is never taken for what comes.
     fn clean(
         &mut self,
+        journal: &Journal,
         names: &[String],
         base: &Base,
         chain: &Chain,
@@ -273,8 +274,15 @@ impl Recovery<'_> {
         for link in go {
             self.put_aside(&files::journal(link.number))?;
         }
-        for &number in &chain.nameless {
-            self.put_aside(&files::journal(number))?;
+        let mut spares = Vec::new();
+        for &Nameless { number, .. } in &chain.nameless {
+            let name = files::journal(number);
+            let placed = self.disk.placed(&name);
+            let placed = placed.map_err(|source| unreadable(&name, source))?;
+            match placed.filter(|bytes| self.is_of_use(journal, *bytes)) {
+                Some(bytes) => spares.push(Live::spare(number, bytes)),
+                None => self.put_aside(&name)?,
+            }
         }
         for name in names
             .iter()
@@ -306,12 +314,21 @@ impl Recovery<'_> {
             position,
             live: live(&stay, position),
             number_last: chain.number_last,
+            spares,
             snapshot_begin: header
                 .and_then(|it| it.positions.iter().copied().min())
                 .unwrap_or(0),
             plans: plans.collect(),
             holds_open: self.engine.holds_open(),
         })
+    }
+
+    /// Whether the journal that is opened next may take a segment without a header for what comes, so that it need not be
+    /// zeroed again: what it may still hold passes under no other number.
+    fn is_of_use(&self, journal: &Journal, bytes: u64) -> bool {
+        journal.keeps_records()
+            && self.recovered.records_dropped == 0
+            && bytes == journal.segment_bytes()
     }
 
     /// Segments behind the end: garbage of a torn tail goes; what somebody decided to drop stays under another name.

@@ -177,6 +177,40 @@ fn a_process_that_dies_leaves_everything_to_the_next() {
 }
 
 #[test]
+fn what_was_prepared_serves_the_next_start() {
+    use crate::world::disk::Kind;
+    let journals = |disk: &SimulatedDisk| {
+        let names = disk.list().unwrap();
+        names.iter().filter(|it| it.starts_with("journal-")).count()
+    };
+    let house = House::new(Durability::Process);
+    assert!(house.storage.make_room().unwrap());
+    let id = house.reserve("ana", 10);
+    let before = journals(&house.disk);
+    assert!(before > 2, "{before} segments");
+    // Prepared anew, and used before: none of them is zeroed again.
+    let mut house = house.crash(2);
+    assert!(house.storage.make_room().unwrap());
+    house.commit(id, 7);
+    for start in 3..6 {
+        let kinds = house.disk.kinds();
+        let allocated = kinds.iter().filter(|it| **it == Kind::Allocate).count();
+        assert_eq!(
+            allocated, 1,
+            "one segment has become the last start's: {kinds:?}"
+        );
+        let before = house.engine.fingerprint();
+        house = house.crash(start);
+        assert_eq!(house.engine.fingerprint(), before);
+        assert!(house.storage.make_room().unwrap());
+    }
+    // A start that keeps no journal has no use for them.
+    let disk = house.disk.after(Crash::Process);
+    let house = House::open(disk, house.clock, Durability::Memory, 6).unwrap();
+    assert_eq!(journals(&house.disk), 5, "what the five before recorded");
+}
+
+#[test]
 fn without_a_journal_a_snapshot_is_what_comes_back() {
     let house = House::new(Durability::Memory);
     let id = house.reserve("ana", 10);

@@ -42,6 +42,10 @@ pub trait Disk: Send + Sync {
     /// Maps a whole file for storing.
     fn map(&self, name: &str) -> io::Result<Mapped>;
 
+    /// The length of a file all of whose bytes have their place on the disk, so that no store to them can find it full;
+    /// `None` for one with holes, or whose file system packs it.
+    fn placed(&self, name: &str) -> io::Result<Option<u64>>;
+
     /// Gives a file another name, replacing the one that had it.
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
 

@@ -136,8 +136,7 @@ impl Journal {
             if bytes + self.room.segment_bytes > self.options.journal_bytes_max {
                 return Ok(false);
             }
-            let spare = self.recycle();
-            match spare.and_then(|spare| spare.map_or_else(|| self.allocate(), Ok)) {
+            match self.another() {
                 Ok(ready) => self.make_ready(ready),
                 Err(error) if files::is_full(&error) => return Ok(false),
                 Err(error) => return Err(self.fail("making room for the journal", &error)),
@@ -164,6 +163,17 @@ impl Journal {
         }
         drop((live, spares));
         self.to_keep.ring();
+    }
+
+    /// The size of each segment.
+    pub(in crate::storage) fn segment_bytes(&self) -> u64 {
+        self.room.segment_bytes
+    }
+
+    /// One more segment: a superfluous one, or a new one.
+    pub(super) fn another(&self) -> io::Result<Ready> {
+        let spare = self.recycle()?;
+        spare.map_or_else(|| self.allocate(), Ok)
     }
 
     /// A new segment's file, of zeros that have their place on the disk.

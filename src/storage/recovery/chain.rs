@@ -22,6 +22,14 @@ pub(super) struct Link {
     pub(super) bytes: u64,
 }
 
+/// A segment whose header is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Nameless {
+    pub(super) number: u64,
+    /// It was never used: its header is made of zeros.
+    is_blank: bool,
+}
+
 /// The segments of a directory.
 #[derive(Debug, Default)]
 pub(super) struct Chain {
@@ -29,7 +37,7 @@ pub(super) struct Chain {
     /// In the order of their positions.
     pub(super) links: Vec<Link>,
     /// Files whose header is none: prepared and never used, torn, or damaged.
-    pub(super) nameless: Vec<u64>,
+    pub(super) nameless: Vec<Nameless>,
     /// The highest number of any.
     pub(super) number_last: u64,
 }
@@ -81,9 +89,11 @@ impl Chain {
                 .map_err(|source| unreadable(&name, source))?;
             io::copy(&mut io::Read::take(&mut source, 64), &mut head)
                 .map_err(|source| unreadable(&name, source))?;
+            let is_blank = head.iter().all(|&byte| byte == 0);
+            let nameless = Nameless { number, is_blank };
             match Header::decode(&head, &name)? {
                 // The number of another use: renamed, and not yet written.
-                Some(header) if header.number != number => chain.nameless.push(number),
+                Some(header) if header.number != number => chain.nameless.push(nameless),
                 Some(header) if *id.get_or_insert(header.journal) != header.journal => {
                     return Err(RecoveryError::File(FileError::Damaged {
                         file: name,
@@ -97,7 +107,7 @@ impl Chain {
                     frame: header.frame,
                     bytes: 0,
                 }),
-                None => chain.nameless.push(number),
+                None => chain.nameless.push(nameless),
             }
         }
         chain.journal = id.unwrap_or(0);
@@ -200,11 +210,8 @@ impl Chain {
         let mut firsts = vec![position];
         firsts.extend(at.map(|(_, segment)| segment.end()));
         firsts.dedup();
-        for &number in &self.nameless {
+        for &Nameless { number, .. } in self.nameless.iter().filter(|it| !it.is_blank) {
             let bytes = read_whole(disk, &files::journal(number))?;
-            if bytes.iter().take(64).all(|&byte| byte == 0) {
-                continue;
-            }
             for &first in &firsts {
                 let segment = Segment::new(&bytes, self.journal, number, first);
                 end.count(segment.survivors_from(0), broken);

@@ -2,13 +2,16 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, BufReader, BufWriter, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::{Disk, Mapped, Output, flat, mapping};
 
 /// How much is read or written with one call of the system: large enough that the calls do not count.
 const BUFFER_BYTES: usize = 64 << 10;
+
+/// The unit in which the system tells how much of a disk a file takes.
+const BLOCK_BYTES: u64 = 512;
 
 /// How much of a new file is zeroed with one call.
 const ZEROS_BYTES: usize = 1 << 20;
@@ -132,6 +135,12 @@ impl Disk for RealDisk {
     fn map(&self, name: &str) -> io::Result<Mapped> {
         let path = self.path(name)?;
         mapping::map(OpenOptions::new().read(true).write(true).open(path)?)
+    }
+
+    fn placed(&self, name: &str) -> io::Result<Option<u64>> {
+        let metadata = fs::metadata(self.path(name)?)?;
+        let length = metadata.len();
+        Ok((metadata.blocks() * BLOCK_BYTES >= length).then_some(length))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {

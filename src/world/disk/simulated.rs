@@ -182,6 +182,13 @@ impl Disk for SimulatedDisk {
         })
     }
 
+    fn placed(&self, name: &str) -> io::Result<Option<u64>> {
+        let state = self.state.lock();
+        state.faults.running()?;
+        let file = state.named(flat(name)?)?;
+        Ok(Some(state.file(file).bytes().len() as u64))
+    }
+
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         self.state.lock().rename(flat(from)?, flat(to)?)
     }

@@ -57,6 +57,7 @@ fn names_change(disk: &dyn Disk) {
 fn mapped_files_are_stored_to(disk: &dyn Disk) {
     // More than is zeroed in one go, and no multiple of it.
     disk.allocate("m", (1 << 20) + 100).unwrap();
+    assert_eq!(disk.placed("m").unwrap(), Some((1 << 20) + 100));
     let mut mapped = disk.map("m").unwrap();
     assert_eq!(mapped.region.bytes(), (1 << 20) + 100);
     assert!(bytes(disk, "m").iter().all(|byte| *byte == 0));
@@ -151,4 +152,9 @@ fn an_allocated_file_takes_its_place_on_the_real_disk() {
     let meta = folder.path().join("m").metadata().unwrap();
     assert_eq!(meta.len(), 3 << 20);
     assert!(meta.blocks() * 512 >= 3 << 20, "{} blocks", meta.blocks());
+    assert_eq!(disk.placed("m").unwrap(), Some(3 << 20));
+    // One that was copied by something that leaves zeros out.
+    let sparse = std::fs::File::create(folder.path().join("sparse")).unwrap();
+    sparse.set_len(3 << 20).unwrap();
+    assert_eq!(disk.placed("sparse").unwrap(), None);
 }

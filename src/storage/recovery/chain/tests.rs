@@ -38,6 +38,7 @@ fn opening(position: u64, number_last: u64, start: u64) -> Opening {
         identity: Identity { journal: 7, frame },
         position,
         live: VecDeque::new(),
+        spares: Vec::new(),
         number_last,
         snapshot_begin: 0,
         plans: Vec::new(),
