@@ -12,7 +12,6 @@ WORKDIR /build
 # The dependencies are a layer of their own, which stays until the manifests change: they are built with a program that
 # does nothing. Benches and tests are named in the manifest and stand in no image, so it is read without them.
 COPY Cargo.toml Cargo.lock ./
-COPY .cargo .cargo
 RUN cp Cargo.toml Cargo.toml.whole \
  && awk '/^\[/ { kept = $0 != "[[bench]]" && $0 != "[[test]]" } kept' Cargo.toml.whole > Cargo.toml \
  && mkdir src \

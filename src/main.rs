@@ -9,3 +9,18 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     quotad::cli::main()
 }
+
+/// The system calls this before it prepares anything else of the program: the allocator takes its first memory before
+/// `main`, and would take it 2 MiB at a time. A sidecar allows huge pages once it has much to keep
+/// (`src/app/huge_pages.rs`).
+///
+/// The attribute is `unsafe` because whatever stands in that section is called. This is a function as it is called there,
+/// and it does nothing but one system call.
+#[allow(unsafe_code)]
+#[used]
+#[unsafe(link_section = ".init_array.00099")]
+static BEFORE_MAIN: extern "C" fn() = refuse_huge_pages;
+
+extern "C" fn refuse_huge_pages() {
+    quotad::world::huge_pages::allow(false);
+}

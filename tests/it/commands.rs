@@ -320,3 +320,16 @@ fn sigterm_and_sigint_drain_and_end_well() {
         assert_eq!(sidecar.process.wait().unwrap().code(), Some(0), "SIG{name}");
     }
 }
+
+#[test]
+fn small_books_take_no_huge_pages_from_the_first_instruction_on() {
+    let sidecar = Sidecar::start(None);
+    let of_process = |file: &str| {
+        let path = format!("/proc/{}/{file}", sidecar.process.id());
+        std::fs::read_to_string(path).unwrap()
+    };
+    assert!(of_process("status").contains("THP_enabled:\t0"));
+    let huge = of_process("smaps_rollup");
+    let huge = huge.lines().find(|line| line.starts_with("AnonHuge"));
+    assert_eq!(huge.and_then(|it| it.split_whitespace().nth(1)), Some("0"));
+}
