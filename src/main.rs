@@ -10,12 +10,12 @@ fn main() -> ExitCode {
     quotad::cli::main()
 }
 
-/// The system calls this before it prepares anything else of the program: the allocator takes its first memory before
+/// The C library calls this before other constructors of the program: the allocator takes its first memory before
 /// `main`, and would take it 2 MiB at a time. A sidecar allows huge pages once it has much to keep
 /// (`src/app/huge_pages.rs`).
 ///
-/// The attribute is `unsafe` because whatever stands in that section is called. This is a function as it is called there,
-/// and it does nothing but one system call.
+/// The attribute is `unsafe` because whatever stands in that section is called. This is a function as it is called there:
+/// it makes one system call, and should that be refused, nobody listens yet to what it logs.
 #[allow(unsafe_code)]
 #[used]
 #[unsafe(link_section = ".init_array.00099")]

@@ -5,8 +5,7 @@
 /// all, or no more. What is there already stays as it is. Where the kernel does not let itself be told, pages stay as the
 /// system has them.
 pub fn allow(are_allowed: bool) {
-    let told = rustix::thread::disable_transparent_huge_pages(!are_allowed);
-    if let Err(error) = told {
+    if let Err(error) = rustix::thread::disable_transparent_huge_pages(!are_allowed) {
         tracing::debug!(%error, are_allowed, "huge pages stay as the system has them");
     }
 }

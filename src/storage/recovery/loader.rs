@@ -13,8 +13,8 @@ use crate::storage::error::FileError;
 use crate::storage::fact_code::Frame;
 use crate::storage::snapshot::{Block, Counts, File};
 
-/// Blocks that may wait for a thread: more than a shard of a million cells has, so that one thread is at the next shard while
-/// another is at this one. Some 4 MiB.
+/// Blocks that may wait for a thread: more than a shard has where a million cells are spread over all of them (some 25), so
+/// that one thread goes on to its own next shard while another is at this one. Some 4 MiB.
 const WAITING_MAX: usize = 64;
 
 /// What is wrong with an entry, and where: its block, its place in the block.
