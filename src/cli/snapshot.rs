@@ -303,6 +303,7 @@ fn print_segments(segments: &[SegmentReport]) {
             figure(it.records_torn),
             match (&it.damage, is_used) {
                 (None, false) => "not used".to_owned(),
+                (None, true) if it.is_superfluous => "superfluous".to_owned(),
                 (damage, _) => state(damage.as_ref()),
             },
         ]);

@@ -2,6 +2,7 @@
 //! only, takes no lock: a running quotad is not disturbed, and what it removes meanwhile is left out.
 
 mod journal;
+mod needed;
 mod parts;
 
 use std::collections::BTreeSet;
@@ -19,6 +20,8 @@ use super::error::FileError;
 use super::files::{self, File};
 use super::recovery::{self, Recovered, Recovery};
 use super::usage;
+
+use needed::Needed;
 
 /// What a directory holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -115,6 +118,8 @@ pub struct SegmentReport {
     pub synced: u64,
     /// Records behind the first that is not whole: a torn tail, cut off at the next start.
     pub records_torn: u64,
+    /// No whole snapshot needs it: it waits for another use, and nothing in it counts as damage.
+    pub is_superfluous: bool,
     /// What is wrong with it.
     pub damage: Option<String>,
 }
@@ -204,7 +209,9 @@ pub fn inspect(disk: &dyn Disk, only: Option<&str>) -> io::Result<Report> {
             File::Other => report.others.push(name),
         }
     }
-    report.segments = journal::segments(disk, segments, &mut referred);
+    let found = journal::read(disk, segments);
+    let needed = Needed::of(&report.snapshots, &disk.list()?);
+    report.segments = journal::judge(found, &needed, &mut referred);
     for hash in referred {
         let name = files::plan(&hash);
         match report.plans.iter_mut().find(|plan| plan.file == name) {

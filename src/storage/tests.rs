@@ -1,6 +1,8 @@
 //! From operations to files and back. The suites that crash, tear and flip are in `tests/survival`.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod starts;
+
 use super::*;
 use crate::domain::credits::Credits;
 use crate::domain::cycle::Calendar;
@@ -59,11 +61,16 @@ impl House {
         durability: Durability,
         start: u64,
     ) -> Result<Self, RecoveryError> {
-        let storage = Storage::new(
-            Arc::new(disk.clone()),
-            options(durability),
-            Arc::clone(&clock) as _,
-        );
+        Self::open_with(disk, clock, options(durability), start)
+    }
+
+    fn open_with(
+        disk: SimulatedDisk,
+        clock: Arc<ManualClock>,
+        options: Options,
+        start: u64,
+    ) -> Result<Self, RecoveryError> {
+        let storage = Storage::new(Arc::new(disk.clone()), options, Arc::clone(&clock) as _);
         let engine = Engine::new(
             Bounds::default(),
             start,
@@ -90,14 +97,14 @@ impl House {
 
     /// The process dies; another one takes over.
     fn crash(self, start: u64) -> Self {
-        let Self {
-            disk,
-            clock,
-            storage,
-            ..
-        } = self;
-        let durability = storage.journal.options.durability;
-        Self::open(disk.after(Crash::Process), clock, durability, start).unwrap()
+        let options = self.storage.journal.options.clone();
+        self.crash_into(options, start)
+    }
+
+    /// The same with other settings.
+    fn crash_into(self, options: Options, start: u64) -> Self {
+        let disk = self.disk.after(Crash::Process);
+        Self::open_with(disk, self.clock, options, start).unwrap()
     }
 
     fn reserve(&self, user: &str, amount: u64) -> Id {
