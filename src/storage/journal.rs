@@ -58,7 +58,7 @@ pub(super) struct Journal {
     writer: Mutex<Writer>,
     /// Segments that hold records, the oldest first. A leaf inside the append lock.
     live: PlainMutex<VecDeque<Live>>,
-    /// Segments that nothing needs any more, to be used again.
+    /// Segments that nothing needs any more, to be used again, the oldest first.
     spares: PlainMutex<Vec<Live>>,
     /// Where the newest snapshot began.
     snapshot_begin: AtomicU64,

@@ -84,6 +84,42 @@ fn what_was_acknowledged_survives_kill_9_in_process_and_in_power() {
     }
 }
 
+/// The sizes of the journal's segments, as often as there are any.
+fn segment_sizes(data: &Path) -> Vec<u64> {
+    let entries = std::fs::read_dir(data).unwrap().map(|entry| entry.unwrap());
+    let is_segment = |name: &str| name.starts_with("journal-");
+    let segments = entries.filter(|entry| is_segment(entry.file_name().to_str().unwrap()));
+    segments
+        .map(|entry| entry.metadata().unwrap().len())
+        .collect()
+}
+
+#[test]
+fn however_often_it_is_killed_verify_finds_the_books_whole() {
+    let mut sidecar = Sidecar::start_with(Some(PLAN), &["--journal-bytes-max", "4MiB"]);
+    let data = sidecar.folder.path().join("data");
+    let verify = ["snapshot", "verify", "--data-dir", data.to_str().unwrap()];
+    // Segments of another size are superfluous sooner or later, too.
+    for (round, size) in ["4MiB", "4MiB", "4MiB", "8MiB", "8MiB", "8MiB"]
+        .into_iter()
+        .enumerate()
+    {
+        charge(&sidecar, "10");
+        let (code, text) = sidecar.run(&verify);
+        assert_eq!(code, 0, "round {round}, in use: {text}");
+        sidecar.kill();
+        let (code, text) = sidecar.run(&verify);
+        assert_eq!(code, 0, "round {round}, killed: {text}");
+        sidecar.start_again(&["--journal-bytes-max", size]);
+    }
+    assert_eq!(balance(&sidecar), (60, 0, 1_000));
+    let (code, text) = sidecar.run(&verify);
+    assert_eq!(code, 0, "at last: {text}");
+    sidecar.kill();
+    let sizes = segment_sizes(&data);
+    assert!(sizes.iter().all(|&size| size == 8 << 16), "{sizes:?}");
+}
+
 #[test]
 fn an_end_as_told_leaves_a_snapshot_and_nothing_to_replay() {
     let mut sidecar = Sidecar::start(Some(PLAN));

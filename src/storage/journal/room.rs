@@ -110,6 +110,12 @@ fn needed(holds_open: u64) -> u64 {
     holds_open * SLOTS_PER_HOLD + SLOTS_APART
 }
 
+/// Takes out the oldest of more than are kept.
+fn surplus(spares: &mut Vec<Live>) -> Vec<Live> {
+    let count = spares.len().saturating_sub(SPARES_MAX);
+    spares.drain(..count).collect()
+}
+
 impl Journal {
     /// How many open holds the journal can ever promise to settle.
     pub(in crate::storage) fn holds_max(&self) -> Option<u64> {
@@ -131,6 +137,8 @@ impl Journal {
 
     fn prepare_while(&self, is_scarce: impl Fn(&Room) -> bool) -> Result<bool, StorageError> {
         self.check()?;
+        // First: on a full disk they may be what leaves no room.
+        self.drop_spares(|spares| self.misfits(spares))?;
         while self.keeps_records() && is_scarce(&self.room) {
             let bytes = self.bytes_since_snapshot() + self.room.bytes_free();
             if bytes + self.room.segment_bytes > self.options.journal_bytes_max {
@@ -142,8 +150,7 @@ impl Journal {
                 Err(error) => return Err(self.fail("making room for the journal", &error)),
             }
         }
-        self.drop_spares()
-            .map_err(|error| self.fail("removing a segment", &error))?;
+        self.drop_spares(surplus)?;
         Ok(true)
     }
 
@@ -191,15 +198,13 @@ impl Journal {
         self.writer.lock().ready.push_back(ready);
     }
 
-    /// Gives a superfluous segment another number. Its old records do not pass under it, so it need not be zeroed.
+    /// Gives the oldest superfluous segment another number. Its old records do not pass under it, so it need not be zeroed.
+    /// The oldest, so that those that stay still lie one behind the other up to the ones that are needed.
     fn recycle(&self) -> io::Result<Option<Ready>> {
         let spare = {
             let mut spares = self.spares.lock();
-            let fits = |it: &Live| it.bytes == self.room.segment_bytes;
-            spares
-                .iter()
-                .position(fits)
-                .map(|at| spares.swap_remove(at))
+            let oldest = spares.iter().position(|it| self.fits(it));
+            oldest.map(|at| spares.remove(at))
         };
         let Some(spare) = spare else {
             return Ok(None);
@@ -211,15 +216,28 @@ impl Journal {
         self.map(number).map(Some)
     }
 
-    fn drop_spares(&self) -> io::Result<()> {
-        let surplus = {
-            let mut spares = self.spares.lock();
-            let kept = spares.len().min(SPARES_MAX);
-            spares.split_off(kept)
-        };
-        surplus
-            .iter()
+    /// Whether a superfluous segment can be used again. Those of a start with another `journal_bytes_max` have another size.
+    fn fits(&self, spare: &Live) -> bool {
+        self.keeps_records() && spare.bytes == self.room.segment_bytes
+    }
+
+    /// Takes out those that cannot.
+    fn misfits(&self, spares: &mut Vec<Live>) -> Vec<Live> {
+        let all = std::mem::take(spares).into_iter();
+        let (fitting, misfits) = all.partition(|it| self.fits(it));
+        *spares = fitting;
+        misfits
+    }
+
+    /// Removes the superfluous segments that are taken out.
+    fn drop_spares(
+        &self,
+        take_out: impl FnOnce(&mut Vec<Live>) -> Vec<Live>,
+    ) -> Result<(), StorageError> {
+        let out = take_out(&mut self.spares.lock());
+        out.iter()
             .try_for_each(|spare| self.disk.remove(&files::journal(spare.number)))
+            .map_err(|error| self.fail("removing a segment", &error))
     }
 
     fn map(&self, number: u64) -> io::Result<Ready> {
