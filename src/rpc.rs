@@ -13,6 +13,7 @@ pub mod health;
 pub mod meter;
 mod operate;
 pub mod quota;
+mod reflection;
 mod reread;
 pub mod sentence;
 pub mod server;

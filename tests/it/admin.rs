@@ -3,6 +3,7 @@
 
 mod changes;
 mod process;
+mod reflected;
 mod reports;
 mod roles;
 mod waits;

@@ -15,8 +15,8 @@ use tower::Service;
 use crate::rpc::access::{Access, Role};
 use crate::rpc::call_log::{self, LoggedAct};
 use crate::rpc::door::{Door, Timed};
-use crate::rpc::pb;
 use crate::rpc::pb::admin_service_server::AdminServiceServer;
+use crate::rpc::reflection::Reflection;
 use crate::rpc::{health, status};
 use crate::world::clock::Clock;
 
@@ -26,11 +26,6 @@ type Answering = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>>
 
 /// `AdminService`, health and reflection, for the runtime of this service.
 pub fn routes(admin: Admin) -> Routes {
-    let reflected = || {
-        tonic_reflection::server::Builder::configure()
-            .register_encoded_file_descriptor_set(pb::DESCRIPTORS)
-            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-    };
     let parts = Arc::clone(&admin.parts);
     let guarded = Guarded {
         door: Door::new(Arc::clone(&parts.vitals), Arc::clone(&parts.clock)),
@@ -39,12 +34,11 @@ pub fn routes(admin: Admin) -> Routes {
         access: Arc::clone(&parts.access),
         service: AdminServiceServer::new(admin).max_decoding_message_size(REQUEST_BYTES_MAX),
     };
-    let mut routes = Routes::new(guarded).add_service(health::service(Arc::clone(&parts.vitals)));
-    // They build unless our own descriptors are broken, which a test of the data plane excludes.
-    if let (Ok(v1), Ok(v1alpha)) = (reflected().build_v1(), reflected().build_v1alpha()) {
-        routes = routes.add_service(v1).add_service(v1alpha);
-    }
-    routes.prepare()
+    Routes::new(guarded)
+        .add_service(health::service(Arc::clone(&parts.vitals)))
+        .add_service(Reflection::<false>)
+        .add_service(Reflection::<true>)
+        .prepare()
 }
 
 /// The service behind its door.

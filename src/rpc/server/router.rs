@@ -12,8 +12,7 @@ use http::{HeaderMap, HeaderName, Request, Response};
 use hyper::body::{Body, Bytes, Incoming};
 use tonic::Status;
 use tonic_health::pb::health_server::HealthServer;
-use tower::util::BoxCloneSyncService;
-use tower::{Service, ServiceExt};
+use tower::Service;
 
 use super::body::Outgoing;
 use super::inline::apart;
@@ -25,11 +24,10 @@ use crate::rpc::health::{self, HealthService};
 use crate::rpc::pb::quota_service_server::{QuotaService, QuotaServiceServer};
 use crate::rpc::status::{self, Head, Refusal};
 use crate::rpc::stream::Exchange;
-use crate::rpc::{REQUEST_BYTES_MAX, pb};
+use crate::rpc::{REQUEST_BYTES_MAX, reflection};
 use crate::storage::gate::Waiting;
 
 type TonicBody = tonic::body::Body;
-type Reflection = BoxCloneSyncService<Request<Incoming>, Response<TonicBody>, Infallible>;
 
 /// A call in the hands of a generated service.
 pub(super) type Generated =
@@ -72,7 +70,6 @@ pub(super) struct Services<S> {
     waiting: Arc<Waiting>,
     door: Door,
     health: HealthServer<HealthService>,
-    reflection: Option<Reflection>,
 }
 
 /// Finds the service of a request.
@@ -106,7 +103,6 @@ impl<S: QuotaService> Router<S> {
             waiting,
             door,
             health,
-            reflection: reflection(),
         }))
     }
 
@@ -211,17 +207,13 @@ impl<S: QuotaService> hyper::service::Service<Request<Incoming>> for Router<S> {
         if path.starts_with("/grpc.health.v1.Health/") {
             return Answer::Called(self.0.health.clone().call(request));
         }
-        match &self.0.reflection {
-            Some(reflection) if path.starts_with("/grpc.reflection.") => {
-                Answer::Called(Box::pin(reflection.clone().oneshot(request)))
-            }
-            _ => {
-                let status = Status::unimplemented(
-                    "no such service here; quotad.v1.QuotaService, grpc.health.v1.Health and reflection are",
-                );
-                Answer::Refused(Head::of(&status))
-            }
+        if path.starts_with(reflection::PATHS) {
+            return Answer::Called(reflection::answer(request.map(TonicBody::new)));
         }
+        let status = Status::unimplemented(
+            "no such service here; quotad.v1.QuotaService, grpc.health.v1.Health and reflection are",
+        );
+        Answer::Refused(Head::of(&status))
     }
 }
 
@@ -276,39 +268,5 @@ impl<S: QuotaService> Future for Guarded<S> {
             tracing::error!("a call ended in a panic");
             Poll::Ready(unary::refused(Head::of(&status::status(&Refusal::Broken))))
         })
-    }
-}
-
-/// Both versions of the protocol: tools still ask for the older one first. `None` if our own descriptors are broken,
-/// which a test excludes.
-fn reflection() -> Option<Reflection> {
-    let configured = || {
-        tonic_reflection::server::Builder::configure()
-            .register_encoded_file_descriptor_set(pb::DESCRIPTORS)
-            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-    };
-    let (v1, v1alpha) = (
-        configured().build_v1().ok()?,
-        configured().build_v1alpha().ok()?,
-    );
-    let either = tower::service_fn(move |request: Request<Incoming>| {
-        let (mut v1, mut v1alpha) = (v1.clone(), v1alpha.clone());
-        let is_v1 = request.uri().path().starts_with("/grpc.reflection.v1.");
-        async move {
-            if is_v1 {
-                v1.call(request).await
-            } else {
-                v1alpha.call(request).await
-            }
-        }
-    });
-    Some(BoxCloneSyncService::new(either))
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn our_descriptors_can_be_reflected() {
-        assert!(super::reflection().is_some());
     }
 }

@@ -7,14 +7,11 @@ use std::path::{Path, PathBuf};
 
 use super::{Disk, Mapped, Output, flat, mapping};
 
-/// How much is read or written with one call of the system: large enough that the calls do not count.
+/// How much is read, written or zeroed with one call of the system: large enough that the calls do not count.
 const BUFFER_BYTES: usize = 64 << 10;
 
 /// The unit in which the system tells how much of a disk a file takes.
 const BLOCK_BYTES: u64 = 512;
-
-/// How much of a new file is zeroed with one call.
-const ZEROS_BYTES: usize = 1 << 20;
 
 /// A directory of the machine.
 #[derive(Debug)]
@@ -159,10 +156,10 @@ impl Disk for RealDisk {
 /// Writes zeros rather than reserve the place only: the first store to a place that is merely reserved waits for the file
 /// system's own journal, up to 27 ms (measured).
 fn zero(mut file: &File, bytes: u64) -> io::Result<()> {
-    let zeros = vec![0; ZEROS_BYTES];
+    let zeros = vec![0; BUFFER_BYTES];
     let mut left = bytes;
     while left > 0 {
-        let now = usize::try_from(left).map_or(ZEROS_BYTES, |left| left.min(ZEROS_BYTES));
+        let now = usize::try_from(left).map_or(BUFFER_BYTES, |left| left.min(BUFFER_BYTES));
         file.write_all(&zeros[..now])?;
         left -= now as u64;
     }
