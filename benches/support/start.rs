@@ -109,6 +109,8 @@ pub fn build() {
 
 /// In a child: what `app.rs` does until it serves; tells how long each part took.
 pub fn start(folder: &Path) {
+    // The parent's core would be the only one otherwise: a sidecar starts on all that it has.
+    machine::unpin();
     let began = Instant::now();
     let seconds = |since: Instant| since.elapsed().as_secs_f64();
     let kept = kept::over(folder, Durability::Process, JOURNAL_BYTES_MAX);

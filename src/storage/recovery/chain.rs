@@ -133,10 +133,15 @@ impl Chain {
             body: Vec::new(),
         };
         let mut position = from;
+        let mut bytes =
+            Contents::empty().map_err(|source| failed("making room for a segment", source))?;
         for at in begin..self.links.len() {
             let link = self.links[at];
             let name = files::journal(link.number);
-            let bytes = read_whole(disk, &name)?;
+            let read = disk
+                .read(&name)
+                .and_then(|mut source| bytes.refill(&mut source));
+            read.map_err(|source| unreadable(&name, source))?;
             self.links[at].bytes = bytes.len() as u64;
             let segment = Segment::new(&bytes, self.journal, link.number, link.first);
             let next = self.links.get(at + 1).map_or(u64::MAX, |next| next.first);

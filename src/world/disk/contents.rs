@@ -17,21 +17,40 @@ pub struct Contents {
 }
 
 impl Contents {
+    /// Those of an empty file.
+    ///
+    /// # Errors
+    /// If there is no memory.
+    pub fn empty() -> io::Result<Self> {
+        let memory = MmapMut::map_anon(BYTES_FIRST)?;
+        Ok(Self { memory, length: 0 })
+    }
+
     /// Reads to the end.
     ///
     /// # Errors
     /// If the source or the memory fails.
     pub fn of(source: &mut dyn Read) -> io::Result<Self> {
-        let (mut memory, mut length) = (MmapMut::map_anon(BYTES_FIRST)?, 0);
+        let mut contents = Self::empty()?;
+        contents.refill(source)?;
+        Ok(contents)
+    }
+
+    /// Reads another file to its end, into the memory of this one: fresh memory costs more than what is read into it.
+    ///
+    /// # Errors
+    /// If the source or the memory fails; of what was read there is a part then.
+    pub fn refill(&mut self, source: &mut dyn Read) -> io::Result<()> {
+        self.length = 0;
         loop {
-            if length == memory.len() {
-                let mut larger = MmapMut::map_anon(2 * length)?;
-                larger[..length].copy_from_slice(&memory);
-                memory = larger;
+            if self.length == self.memory.len() {
+                let mut larger = MmapMut::map_anon(2 * self.length)?;
+                larger[..self.length].copy_from_slice(&self.memory);
+                self.memory = larger;
             }
-            match source.read(&mut memory[length..]) {
-                Ok(0) => return Ok(Self { memory, length }),
-                Ok(read) => length += read,
+            match source.read(&mut self.memory[self.length..]) {
+                Ok(0) => return Ok(()),
+                Ok(read) => self.length += read,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
@@ -60,6 +79,13 @@ mod tests {
             let contents = Contents::of(&mut bytes.as_slice()).unwrap();
             assert!(*contents == *bytes, "{length}");
         }
+    }
+
+    #[test]
+    fn of_the_file_before_nothing_is_left() {
+        let mut contents = Contents::of(&mut b"a longer one".as_slice()).unwrap();
+        contents.refill(&mut b"short".as_slice()).unwrap();
+        assert_eq!(*contents, *b"short");
     }
 
     #[test]
