@@ -1,13 +1,15 @@
-//! The longest request while a cycle changes, and while an allocation changes: somebody makes one request after the other
-//! on one core, and the change happens on the other.
+//! The longest request while a cycle changes, while an allocation changes, and while an administrator asks: somebody makes
+//! one request after the other on one core, and the rest happens on the other.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use quotad::domain::credits::Credits;
+use quotad::domain::names::Name;
 use quotad::domain::plan::{OrganizationPlan, Plan};
 use quotad::engine::Engine;
+use quotad::engine::order::Of;
 use quotad::storage::Durability;
 
 use super::machine::Figure;
@@ -41,9 +43,10 @@ pub fn run() {
             }
         };
         fill();
-        let [mut nothing, mut allocation, mut cycle] = <[Figure; 3]>::default();
+        let [mut nothing, mut asked, mut allocation, mut cycle] = <[Figure; 4]>::default();
         for repetition in 0..run::repetitions() {
             nothing.add(longest(engine, || {}));
+            asked.add(longest(engine, || administrator_asks(engine)));
             let changed = with_allocation(&usual, repetition as u64);
             allocation.add(longest(engine, || {
                 engine.apply_plan(changed).unwrap();
@@ -57,11 +60,21 @@ pub fn run() {
             fill();
         }
         println!("    {cells} cells: the longest request, nothing happens   {nothing} ms");
+        println!("    {cells} cells: while an administrator asks             {asked} ms");
         let name = format!("    an allocation changes, {cells} cells, longest request");
         machine::against(&name, &allocation, "ms", goal_ms, goal_ms);
         let name = format!("    a cycle changes, {cells} cells, longest request");
         machine::against(&name, &cycle, "ms", 1.0, 1.0);
     }
+}
+
+/// How the organization stands, and what users would get if what is left were shared out among them.
+fn administrator_asks(engine: &Engine) {
+    let organization = Name::parse("acme").unwrap();
+    let users: Vec<String> = (0..FEW).map(|number| format!("user-{number:04}")).collect();
+    let users: Vec<&str> = users.iter().map(String::as_str).collect();
+    engine.balance(organization, Of::Organization).unwrap();
+    engine.equal_share(organization, &users).unwrap();
 }
 
 /// Milliseconds of the longest Reserve or Commit while something is done.

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 pub use counters::{Counters, Tally, UserTally, derive};
-pub use running::{Running, Sums};
+pub use running::{EnvironmentSums, Running, Sums};
 
 use super::cycle::CycleSpan;
 use super::plan::OrganizationPlan;

@@ -1,7 +1,7 @@
 //! Lists for administrators: the accounts of an organization, and its open holds. However long they are, a shard's lock is
 //! held for a few accounts or a few thousand slots at a time.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::ops::Bound::{Excluded, Unbounded};
 
 use crate::domain::account::Account;
@@ -234,19 +234,10 @@ pub(super) fn balances(
     accounts: Vec<Account>,
     now: Now,
 ) -> Vec<AccountBalance> {
-    let with_environment = |it: &Account| matches!(it, Account::Environment(_));
-    let tried = match accounts.iter().any(with_environment) {
-        true => trial_used_by_environment(book),
-        false => BTreeMap::new(),
-    };
     let balance = |account| match account {
         Account::Organization => organization_balance(organization, book, now),
         Account::Pool => pool_balance(book, now),
-        Account::Environment(name) => {
-            let row = book.environments.find(&name);
-            let trial_used = row.and_then(|row| tried.get(&row)).copied();
-            environment_balance(book, &name, trial_used.unwrap_or(0), now)
-        }
+        Account::Environment(name) => environment_balance(book, &name, now),
         Account::User(name) => user_balance(organization, book, &name, now),
     };
     let kind = |account: &Account| match account {
@@ -258,18 +249,6 @@ pub(super) fn balances(
         balance: balance(account),
     });
     balances.collect()
-}
-
-/// What trials paid in each environment, by row.
-fn trial_used_by_environment(book: &Book) -> BTreeMap<u32, u64> {
-    let mut tried = BTreeMap::new();
-    if book.totals.trial_used > 0 {
-        let rows = book.users.iter();
-        for cell in rows.flat_map(|(_, row)| &row.cells) {
-            *tried.entry(cell.environment).or_default() += cell.trial_used;
-        }
-    }
-    tried
 }
 
 /// How what is not set aside stands: what was drawn beyond limits where no allocation pays.

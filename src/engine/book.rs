@@ -316,6 +316,7 @@ impl Book {
         if trial {
             add(&mut cell.trial_used, used);
             add(&mut cell.trial_held, held);
+            add(&mut environment_row.trial_used, used);
             add(&mut totals.trial_used, used);
             add(&mut totals.trial_held, held);
             return last_row;
@@ -422,7 +423,7 @@ impl Book {
             ..Totals::default()
         };
         for (_, row) in self.environments.iter_derived() {
-            (row.used, row.held) = (0, 0);
+            (row.used, row.held, row.trial_used) = (0, 0, 0);
         }
         for (_, row) in self.users.iter_derived() {
             (row.used, row.held, row.pool_used, row.pool_held) = (0, 0, 0, 0);
@@ -433,6 +434,7 @@ impl Book {
                 let (used, held) = (cell.used - cell.trial_used, cell.held - cell.trial_held);
                 environment.used += used;
                 environment.held += held;
+                environment.trial_used += cell.trial_used;
                 row.used += used;
                 row.held += held;
                 if environment.allocation == 0 {

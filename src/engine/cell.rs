@@ -59,7 +59,7 @@ impl Cell {
     }
 }
 
-/// An environment's row. Counters are without what trials paid.
+/// An environment's row. Counters are without what trials paid, but for that itself.
 #[derive(Clone, Debug, Default)]
 pub(super) struct EnvironmentRow {
     pub(super) name: Box<str>,
@@ -67,6 +67,8 @@ pub(super) struct EnvironmentRow {
     pub(super) cells: u32,
     pub(super) used: u64,
     pub(super) held: u64,
+    /// What trials paid in it.
+    pub(super) trial_used: u64,
     /// What it has drawn from the extension.
     pub(super) share: u64,
     /// From the plan; 0 is none.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crate::domain::account::Account;
-use crate::domain::books::{Cell, Running, Sums, Tally, UserTally};
+use crate::domain::books::{Cell, EnvironmentSums, Running, Sums, Tally, UserTally};
 use crate::domain::fact::OrganizationId;
 use crate::domain::plan::OrganizationPlan;
 
@@ -141,7 +141,7 @@ impl<'e> Proving<'e> {
 
     /// Compares everything; `None` if the plan changed before the end.
     fn run(self, proof: &mut Proof, between: &mut dyn FnMut()) -> Option<()> {
-        let mut environments: Vec<Option<(Box<str>, Tally)>> = Vec::new();
+        let mut environments: Vec<Option<(Box<str>, EnvironmentSums)>> = Vec::new();
         let mut allocations = Vec::new();
         let mut shares = self.pool_share;
         while self.step(|book| {
@@ -156,7 +156,11 @@ impl<'e> Proving<'e> {
                     used: row.used,
                     held: row.held,
                 };
-                environments[place] = Some((row.name.clone(), tally));
+                let kept = EnvironmentSums {
+                    tally,
+                    trial_used: row.trial_used,
+                };
+                environments[place] = Some((row.name.clone(), kept));
                 allocations[place] = row.allocation;
                 shares += row.share;
             });
@@ -198,8 +202,13 @@ impl<'e> Proving<'e> {
             let (name, kept) = kept.unwrap_or_default();
             proof.accounts += u64::from(!name.is_empty());
             let account = || Account::Environment(name.clone());
-            self.compare(proof, account, "used", kept.used, derived.used);
-            self.compare(proof, account, "held", kept.held, derived.held);
+            for (counter, kept, derived) in [
+                ("used", kept.tally.used, derived.tally.used),
+                ("held", kept.tally.held, derived.tally.held),
+                ("trial_used", kept.trial_used, derived.trial_used),
+            ] {
+                self.compare(proof, account, counter, kept, derived);
+            }
         }
         self.totals(proof, &sums, shares);
         Some(())

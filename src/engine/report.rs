@@ -1,5 +1,7 @@
 //! Balances and estimates (sections 9 to 11): how accounts stand. Nothing in here changes the books.
 
+use std::collections::BTreeSet;
+
 use crate::domain::account::Account;
 use crate::domain::charge;
 use crate::domain::names::Name;
@@ -39,11 +41,7 @@ impl Engine {
                 .ok_or_else(|| precondition("no cycle is open yet"))?;
             Ok(match of {
                 Of::Organization => organization_balance(found, book, desk.now),
-                Of::Environment(name) => {
-                    let row = book.environments.find(name.as_str());
-                    let trial_used = row.map_or(0, |row| trial_used_in(book, row));
-                    environment_balance(book, name.as_str(), trial_used, desk.now)
-                }
+                Of::Environment(name) => environment_balance(book, name.as_str(), desk.now),
                 Of::User(name) => user_balance(found, book, name.as_str(), desk.now),
             })
         })?;
@@ -84,15 +82,17 @@ impl Engine {
             let book = found
                 .present()
                 .ok_or_else(|| precondition("no cycle is open yet"))?;
-            let is_other = |name: &str| !users.contains(&name);
-            let drawn = |limit: u64, pool_drawn: u64| pool_drawn.saturating_sub(limit);
-            let by_others = book.users.iter().filter(|(_, row)| is_other(&row.name));
-            let by_others: u64 = by_others
-                .map(|(_, row)| drawn(row.set_aside(), row.pool_drawn()))
+            // Of all users together, less these: nobody waits while a million others are gone through.
+            let users: BTreeSet<&str> = users.iter().copied().collect();
+            let rows = users.iter().filter_map(|name| book.users.find_row(name));
+            let by_them: u64 = rows
+                .map(|row| row.pool_drawn().saturating_sub(row.set_aside()))
                 .sum();
+            let by_others = book.totals.pool_drawn.saturating_sub(by_them);
             // Limits of others are spoken for as well: without them the result could not be applied.
-            let others = found.plan.users.iter().filter(|(name, _)| is_other(name));
-            let for_others: u64 = others.map(|(_, user)| user.limit.get()).sum();
+            let limits = users.iter().filter_map(|name| found.plan.user(name));
+            let for_them: u64 = limits.map(|user| user.limit.get()).sum();
+            let for_others = book.figures.set_aside.saturating_sub(for_them);
             let spoken_for = book.figures.allocated + by_others + for_others;
             Ok(book.figures.entitlement.saturating_sub(spoken_for) / users.len() as u64)
         })?;
@@ -103,15 +103,10 @@ impl Engine {
 pub(super) fn organization_balance(organization: &Organization, book: &Book, now: Now) -> Balance {
     let (totals, figures) = (&book.totals, &book.figures);
     let left = book.extension_left(now.wall);
-    let set_aside_used: u64 = book
-        .users
-        .iter()
-        .map(|(_, row)| row.pool_used.min(row.set_aside()))
-        .sum();
     let mut spent = Spent {
         used: totals.used,
         held: totals.held,
-        base_used: set_aside_used,
+        base_used: set_aside_used(book),
         trial_used: totals.trial_used,
         ..Spent::default()
     };
@@ -183,8 +178,8 @@ pub(super) fn organization_balance(organization: &Organization, book: &Book, now
     balance
 }
 
-/// `trial_used` is what trials paid there: whoever asks for many environments counts it once for all.
-pub(super) fn environment_balance(book: &Book, name: &str, trial_used: u64, now: Now) -> Balance {
+pub(super) fn environment_balance(book: &Book, name: &str, now: Now) -> Balance {
+    let row = book.environments.find_row(name);
     let seat = book.seat(name, "");
     let route = book.route(&seat, Trial::None, now.wall);
     let (used, held) = (seat.environment_used, seat.environment_held);
@@ -192,7 +187,7 @@ pub(super) fn environment_balance(book: &Book, name: &str, trial_used: u64, now:
         used,
         held,
         base_used: used,
-        trial_used,
+        trial_used: row.map_or(0, |row| row.trial_used),
         ..Spent::default()
     };
     let is_allocated = seat.allocation > 0;
@@ -279,13 +274,16 @@ pub(super) fn user_balance(
 }
 
 /// What trials paid in an environment: looks at all users, unless no trial paid anything.
-fn trial_used_in(book: &Book, environment: u32) -> u64 {
-    if book.totals.trial_used == 0 {
-        return 0;
-    }
-    let rows = book.users.iter();
-    let cells = rows.filter_map(|(_, row)| row.cell(environment));
-    cells.map(|cell| cell.trial_used).sum()
+/// What users have used of their set-asides: neither an allocation nor the rest of the pool paid it. Users are not gone
+/// through: there may be a million, and requests wait.
+fn set_aside_used(book: &Book) -> u64 {
+    let rows = book.environments.iter();
+    let allocated = rows.filter(|(_, row)| row.allocation > 0);
+    let by_allocations: u64 = allocated.map(|(_, row)| row.used).sum();
+    let totals = &book.totals;
+    totals
+        .used
+        .saturating_sub(by_allocations + totals.pool_used)
 }
 
 pub(super) fn assemble(

@@ -39,7 +39,12 @@ pub struct Figures {
     pub over_allocated_by: u64,
     pub days_until_reset: u32,
     pub text: String,
+    /// What the user and a stranger would get each, if what is left were shared out among the two.
+    pub equal_share: Option<u64>,
 }
+
+/// Who has no row and no limit.
+pub const STRANGER: &str = "stranger";
 
 /// What of `used` was paid by what, and the rest of what differs between accounts.
 struct Shown {
@@ -51,6 +56,15 @@ struct Shown {
     overrun: i128,
     trial_used: i128,
     state: State,
+}
+
+/// Section 10: what allocations, other users' limits and what others drew beyond theirs leave, halved.
+fn equal_share(books: &Books, user: &str) -> u64 {
+    let others = books.users().into_iter().filter(|it| *it != Some(user));
+    let drawn = others.map(|it| (books.user_pool_drawn(it) - books.limit(it)).max(0));
+    let limits = books.set_aside() - books.limit(Some(user));
+    let left = books.entitlement() - books.allocated() - limits - drawn.sum::<i128>();
+    u(left.max(0)) / 2
 }
 
 fn overrun(books: &Books, payer: &Payer) -> i128 {
@@ -245,6 +259,7 @@ impl Reference {
             over_allocated_by: u(books.over_allocated_by()),
             days_until_reset: organization.calendar.days_until(self.now, books.span.end),
             text: standing::text(u(shown.used), limit, books.plan.scale),
+            equal_share: user.map(|it| equal_share(books, it)),
         })
     }
 

@@ -17,7 +17,7 @@ use quotad::engine::order::{Actual, Charge, Check, Commit, Extend, Id, Of, Reser
 
 pub use deeds::Deed;
 
-use crate::reference::balance::Figures;
+use crate::reference::balance::{Figures, STRANGER};
 use crate::reference::{Answer, Failure, Reference};
 
 /// Who asks; names are those of the generator.
@@ -275,6 +275,7 @@ fn figures(it: Balance) -> Figures {
         over_allocated_by: it.over_allocated_by,
         days_until_reset: it.days_until_reset,
         text,
+        equal_share: None,
     }
 }
 
@@ -359,10 +360,26 @@ impl Order {
             Self::Balance {
                 organization,
                 whose,
-            } => plain(
-                failed(engine.balance(name(organization), of(*whose))),
-                |it| Outcome::Balance(Box::new(figures(it))),
-            ),
+            } => {
+                let asked = engine
+                    .balance(name(organization), of(*whose))
+                    .and_then(|it| {
+                        let share = match &it.account {
+                            Account::User(user) => {
+                                let both = [&**user, STRANGER];
+                                Some(engine.equal_share(name(organization), &both)?)
+                            }
+                            _ => None,
+                        };
+                        Ok((it, share))
+                    });
+                plain(failed(asked), |(it, equal_share)| {
+                    Outcome::Balance(Box::new(Figures {
+                        equal_share,
+                        ..figures(it)
+                    }))
+                })
+            }
             Self::Plan(plan) => plain(failed(deeds::apply(engine, plan)), |it| {
                 Outcome::Changed(it.is_changed)
             }),

@@ -8,8 +8,17 @@ use super::{Cell, Tally, UserTally};
 pub struct Running {
     /// The allocation of each environment, by number; 0 is none.
     allocations: Vec<u64>,
-    environments: Vec<Tally>,
+    environments: Vec<EnvironmentSums>,
     sums: Sums,
+}
+
+/// The counters of an environment, in credits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct EnvironmentSums {
+    /// Without what trials paid.
+    pub tally: Tally,
+    /// What trials paid, of what is committed.
+    pub trial_used: u64,
 }
 
 /// The counters of an organization that are not by environment or user, in credits.
@@ -33,7 +42,7 @@ impl Running {
     /// Nothing yet, of environments with these allocations, by number.
     pub fn new(allocations: Vec<u64>) -> Self {
         Self {
-            environments: vec![Tally::default(); allocations.len()],
+            environments: vec![EnvironmentSums::default(); allocations.len()],
             allocations,
             sums: Sums::default(),
         }
@@ -54,8 +63,9 @@ impl Running {
             };
             let used = cell.used.saturating_sub(cell.trial_used);
             let held = cell.held.saturating_sub(cell.trial_held);
-            environment.used = environment.used.saturating_add(used);
-            environment.held = environment.held.saturating_add(held);
+            environment.tally.used = environment.tally.used.saturating_add(used);
+            environment.tally.held = environment.tally.held.saturating_add(held);
+            environment.trial_used = environment.trial_used.saturating_add(cell.trial_used);
             tally.used = tally.used.saturating_add(used);
             tally.held = tally.held.saturating_add(held);
             if *allocation == 0 {
@@ -81,9 +91,10 @@ impl Running {
     }
 
     /// What the counters of the environments have to be, by number, and the others.
-    pub fn finish(self) -> (Vec<Tally>, Sums) {
+    pub fn finish(self) -> (Vec<EnvironmentSums>, Sums) {
         let mut sums = self.sums;
-        for (tally, allocation) in self.environments.iter().zip(&self.allocations) {
+        for (environment, allocation) in self.environments.iter().zip(&self.allocations) {
+            let tally = environment.tally;
             let drawn = tally.used.saturating_add(tally.held).min(*allocation);
             sums.allocation_drawn = sums.allocation_drawn.saturating_add(drawn);
         }
@@ -152,7 +163,11 @@ mod tests {
             }
             let (environments, sums) = running.finish();
             let derived = derive(&books);
-            let named = NAMES.iter().zip(environments);
+            for (at, environment) in environments.iter().enumerate() {
+                let paid = cells.iter().filter(|((_, of), _)| *of == at).map(|(_, cell)| cell.trial_used);
+                prop_assert_eq!(environment.trial_used, paid.sum::<u64>());
+            }
+            let named = NAMES.iter().zip(environments.iter().map(|it| it.tally));
             let some = named.filter(|(_, tally)| *tally != Tally::default());
             let environments: BTreeMap<Box<str>, Tally> = some.map(|(name, it)| ((*name).into(), it)).collect();
             prop_assert_eq!(&environments, &derived.environments);
