@@ -51,11 +51,11 @@ impl Shard {
                         &catalogue,
                         it.present(),
                     );
-                    it.books.push_back(book);
+                    it.books.push(book);
                 });
             }
             Fact::EntitlementChanged { organization, at } => self.with(*organization, |it| {
-                if let Some(book) = it.books.back_mut() {
+                if let Some(book) = it.books.last_mut() {
                     book.step(*at);
                 }
             }),
@@ -173,7 +173,7 @@ impl Shard {
                 let untouched = |planned: &&Arc<_>| same_catalogue && is_same(planned);
                 if let Some(planned) = planned.filter(|planned| !untouched(planned)) {
                     it.plan = Arc::clone(planned);
-                    if let Some(book) = it.books.back_mut() {
+                    if let Some(book) = it.books.last_mut() {
                         book.plan(Arc::clone(planned), &catalogue, at);
                     }
                 }
@@ -294,7 +294,7 @@ impl Shard {
         let Some(organization) = self.organizations.get_mut(index) else {
             return;
         };
-        let present = organization.books.back().map(|book| book.number);
+        let present = organization.books.last().map(|book| book.number);
         let is_present = present == Some(place.book);
         let Some(book) = numbered(&mut organization.books, place.book) else {
             return;

@@ -38,7 +38,7 @@ impl Shard {
     /// Fires what a change of the plan or the entitlement has reached, on any account of the present cycle.
     pub(super) fn cross_all(&mut self, id: OrganizationId, at: Timestamp) {
         let organization = self.organizations.get_mut(id.index as usize);
-        let Some(book) = organization.and_then(|it| it.books.back_mut()) else {
+        let Some(book) = organization.and_then(|it| it.books.last_mut()) else {
             return;
         };
         // What other users have reached fired when they reached it.

@@ -1,6 +1,5 @@
 //! One organization: its books, the trials of its users, and what fired.
 
-use std::collections::VecDeque;
 use std::hash::BuildHasher;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
@@ -142,8 +141,9 @@ pub(super) struct Organization {
     /// Whether the present plan names it. The books of one that it does not name are kept.
     pub(super) is_planned: bool,
     pub(super) plan: Arc<OrganizationPlan>,
-    /// Oldest first; the last is the present cycle's. Empty until the first cycle has opened.
-    pub(super) books: VecDeque<Book>,
+    /// Oldest first; the last is the present cycle's. Empty until the first cycle has opened. Every request asks for the last
+    /// several times, which is cheaper here than in a queue; the first goes once a cycle.
+    pub(super) books: Vec<Book>,
     pub(super) trials: Rows<Trial>,
     /// When extensions were requested in the last year.
     pub(super) extension_requests: Vec<Timestamp>,
@@ -162,7 +162,7 @@ impl Organization {
             name,
             is_planned: false,
             plan: Arc::default(),
-            books: VecDeque::new(),
+            books: Vec::new(),
             trials: Rows::default(),
             extension_requests: Vec::new(),
             notices: Notices::default(),
@@ -174,7 +174,7 @@ impl Organization {
 
     /// The present cycle's book.
     pub(super) fn present(&self) -> Option<&Book> {
-        self.books.back()
+        self.books.last()
     }
 
     /// A book by its number, if it is still kept.
@@ -192,12 +192,8 @@ impl Organization {
 
     /// Takes out closed books that nothing refers to any more, from the oldest on. While a book is copied it stays.
     pub(super) fn take_finished_book(&mut self) -> Option<Book> {
-        let is_copied = self.books.front().is_some_and(|book| book.is_copied);
-        if self.finished() > 0 && !is_copied {
-            self.books.pop_front()
-        } else {
-            None
-        }
+        let is_copied = self.books.first().is_some_and(|book| book.is_copied);
+        (self.finished() > 0 && !is_copied).then(|| self.books.remove(0))
     }
 
     /// How many of the oldest books are closed, and nothing refers to them.
@@ -254,17 +250,17 @@ impl Organization {
 
 /// The book of a number, if it is still kept.
 #[inline]
-pub(super) fn numbered(books: &mut VecDeque<Book>, number: u32) -> Option<&mut Book> {
-    let present = books.back().is_some_and(|book| book.number == number);
+pub(super) fn numbered(books: &mut [Book], number: u32) -> Option<&mut Book> {
+    let present = books.last().is_some_and(|book| book.number == number);
     match present {
-        true => books.back_mut(),
+        true => books.last_mut(),
         false => books.get_mut(place(books, number)?),
     }
 }
 
 /// Where a book stands among those that are kept.
-fn place(books: &VecDeque<Book>, number: u32) -> Option<usize> {
+fn place(books: &[Book], number: u32) -> Option<usize> {
     // Numbers are consecutive: books go from the oldest on only.
-    let first = books.front()?.number;
+    let first = books.first()?.number;
     Some(number.checked_sub(first)? as usize)
 }

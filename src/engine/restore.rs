@@ -284,13 +284,13 @@ impl Shard {
     fn restore_book(&mut self, entry: &BookEntry<'_>) -> Result<(), Misfit> {
         let organization = self.organization_of(entry.organization)?;
         let number = entry.number;
-        let last = organization.books.back().map(|book| book.number);
+        let last = organization.books.last().map(|book| book.number);
         if last.is_some_and(|last| last.checked_add(1) != Some(number)) {
             return Err(Misfit("the numbers of books are not consecutive"));
         }
         let plan = entry.plan.unwrap_or(&organization.plan);
         let book = Book::restore(entry, Arc::clone(plan))?;
-        organization.books.push_back(book);
+        organization.books.push(book);
         Ok(())
     }
 

@@ -9,7 +9,6 @@ mod booking;
 mod query;
 mod view;
 
-use std::collections::VecDeque;
 use std::hash::BuildHasher;
 
 use chrono::NaiveDate;
@@ -56,7 +55,7 @@ impl UsageRow {
 /// The days of an organization that stand in no file yet, the oldest first. The open ones are the last ones.
 #[derive(Debug, Default)]
 pub(super) struct Days {
-    list: VecDeque<Day>,
+    list: Vec<Day>,
     /// Days before this one stand in files.
     filed: u32,
     /// Whether a copy is under way: days that are filed meanwhile stay until it has ended.
@@ -93,7 +92,7 @@ impl Days {
 
     /// The number that the next day gets.
     pub(super) fn next(&self) -> u32 {
-        let last = self.list.back().map(|day| day.number.saturating_add(1));
+        let last = self.list.last().map(|day| day.number.saturating_add(1));
         last.unwrap_or(self.filed).max(self.filed)
     }
 
@@ -124,13 +123,13 @@ impl Days {
     /// Whether the day of a book is open, and is the newest of all: the usual case, at a glance.
     #[inline]
     pub(super) fn is_newest_open(&self, book: u32) -> bool {
-        let newest = self.list.back();
+        let newest = self.list.last();
         newest.is_some_and(|day| !day.is_closed && day.book == book)
     }
 
     /// Whether any day is open.
     pub(super) fn has_open(&self) -> bool {
-        self.list.back().is_some_and(|day| !day.is_closed)
+        self.list.last().is_some_and(|day| !day.is_closed)
     }
 
     /// When the open day of the present book ends. Another book's day is never open without it.
@@ -148,7 +147,7 @@ impl Days {
     ) -> bool {
         let is_next = number == self.next();
         if is_next {
-            self.list.push_back(Day::new(number, book, date, calendar));
+            self.list.push(Day::new(number, book, date, calendar));
         }
         is_next
     }
@@ -164,10 +163,10 @@ impl Days {
     ) -> bool {
         let follows = self
             .list
-            .back()
+            .last()
             .is_none_or(|day| day.is_closed || !is_closed);
         let fits = follows && self.open(number, book, date, calendar);
-        if fits && let Some(day) = self.list.back_mut() {
+        if fits && let Some(day) = self.list.last_mut() {
             day.is_closed = is_closed;
         }
         fits
@@ -187,7 +186,7 @@ impl Days {
         row: UsageRow,
         last: LastRow,
     ) -> Option<(LastRow, bool)> {
-        let newest = self.list.back_mut();
+        let newest = self.list.last_mut();
         if let Some(day) = newest.filter(|day| !day.is_closed && day.book == book) {
             return Some(day.add(row, last));
         }
@@ -196,7 +195,7 @@ impl Days {
 
     /// The row in which a cell of a book booked last, as long as its day is the newest.
     pub(super) fn last(&self, book: u32, last: LastRow) -> Option<&UsageRow> {
-        let newest = self.list.back().filter(|day| day.book == book);
+        let newest = self.list.last().filter(|day| day.book == book);
         newest?.row(last.0)
     }
 
@@ -221,7 +220,7 @@ impl Days {
         if self.is_copied {
             return None;
         }
-        self.list.pop_front_if(|day| day.number < self.filed)
+        self.has_filed().then(|| self.list.remove(0))
     }
 
     /// Begins a copy of what is here now.
@@ -242,12 +241,12 @@ impl Days {
 
     /// Whether days wait for the end of a copy.
     pub(super) fn has_filed(&self) -> bool {
-        self.list.front().is_some_and(|day| day.number < self.filed)
+        self.list.first().is_some_and(|day| day.number < self.filed)
     }
 
     fn place(&self, number: u32) -> Option<usize> {
         // Numbers are consecutive: days go from the oldest on only.
-        let first = self.list.front()?.number;
+        let first = self.list.first()?.number;
         Some(number.checked_sub(first)? as usize)
     }
 }
