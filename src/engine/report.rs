@@ -76,6 +76,7 @@ impl Engine {
         if users.is_empty() {
             return Err(invalid("users", "name at least one"));
         }
+        let users: BTreeSet<&str> = users.iter().copied().collect();
         let id = self.find(organization)?;
         let (share, _) = self.desk(id.shard, |desk| {
             let found = desk.organization(id, organization)?;
@@ -83,7 +84,6 @@ impl Engine {
                 .present()
                 .ok_or_else(|| precondition("no cycle is open yet"))?;
             // Of all users together, less these: nobody waits while a million others are gone through.
-            let users: BTreeSet<&str> = users.iter().copied().collect();
             let rows = users.iter().filter_map(|name| book.users.find_row(name));
             let by_them: u64 = rows
                 .map(|row| row.pool_drawn().saturating_sub(row.set_aside()))
