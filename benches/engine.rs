@@ -1,6 +1,6 @@
 //! The engine without gRPC. P7: what a Reserve and its Commit cost with all rules. P13: what entries take of the memory.
 //! P15: whether a pair costs more where there is more of something. `stalls`: the longest request while a cycle or an
-//! allocation changes.
+//! allocation changes, or an administrator asks.
 //!
 //! Figures by name: `cargo bench --bench engine -- P7`. `QUOTAD_BENCH_QUICK=1` only shows that it runs.
 #![allow(

@@ -20,6 +20,16 @@ pub mod server;
 pub mod status;
 mod stream;
 
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
+
+use http::Response;
+use tonic::body::Body;
+
+/// What a generated service answers, on its way.
+type Answering = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
 /// The wire types, server and client that `build.rs` generates from `proto/quotad/v1/`.
 #[allow(
     missing_docs,

@@ -71,7 +71,11 @@ impl Engine {
     }
 
     /// What each of these users would get if what is left were shared out equally (section 10): entitlement less
-    /// allocations, and less what others drew or have set aside, divided and rounded down.
+    /// allocations, and less what others drew or have set aside, divided and rounded down; in credits. Who is named twice
+    /// counts once.
+    ///
+    /// # Errors
+    /// If nobody is named, if there is no such organization, or if no cycle of it is open.
     pub fn equal_share(&self, organization: Name<'_>, users: &[&str]) -> Result<u64, EngineError> {
         if users.is_empty() {
             return Err(invalid("users", "name at least one"));
@@ -90,7 +94,7 @@ impl Engine {
                 .sum();
             let by_others = book.totals.pool_drawn.saturating_sub(by_them);
             // Limits of others are spoken for as well: without them the result could not be applied.
-            let limits = users.iter().filter_map(|name| found.plan.user(name));
+            let limits = users.iter().filter_map(|name| book.plan.user(name));
             let for_them: u64 = limits.map(|user| user.limit.get()).sum();
             let for_others = book.figures.set_aside.saturating_sub(for_them);
             let spoken_for = book.figures.allocated + by_others + for_others;
@@ -179,8 +183,8 @@ pub(super) fn organization_balance(organization: &Organization, book: &Book, now
 }
 
 pub(super) fn environment_balance(book: &Book, name: &str, now: Now) -> Balance {
-    let row = book.environments.find_row(name);
     let seat = book.seat(name, "");
+    let row = seat.environment.and_then(|it| book.environments.get(it));
     let route = book.route(&seat, Trial::None, now.wall);
     let (used, held) = (seat.environment_used, seat.environment_held);
     let mut spent = Spent {
@@ -273,7 +277,6 @@ pub(super) fn user_balance(
     balance
 }
 
-/// What trials paid in an environment: looks at all users, unless no trial paid anything.
 /// What users have used of their set-asides: neither an allocation nor the rest of the pool paid it. Users are not gone
 /// through: there may be a million, and requests wait.
 fn set_aside_used(book: &Book) -> u64 {

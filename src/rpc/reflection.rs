@@ -1,9 +1,7 @@
 //! Reflection, which tells tools what services there are: built when a tool asks for the first time, once for all
-//! listeners. The descriptors of one version of the protocol, by name, take some 300 kB, and few sidecars are ever asked.
+//! listeners. The descriptors of one version of the protocol, by name, take some 170 kB, and few sidecars are ever asked.
 
 use std::convert::Infallible;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::LazyLock;
 use std::task::{Context, Poll};
 
@@ -17,14 +15,10 @@ use tonic_reflection::server::{Builder, Error};
 use tower::util::BoxCloneSyncService;
 use tower::{Service, ServiceExt};
 
-use super::pb;
+use super::{Answering, pb};
 
 /// All paths of both versions of the protocol begin so.
 pub(super) const PATHS: &str = "/grpc.reflection.";
-
-/// An answer on its way.
-pub(super) type Answering =
-    Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
 
 type Built = Result<BoxCloneSyncService<Request<Body>, Response<Body>, Infallible>, Error>;
 

@@ -1,8 +1,6 @@
 //! The door of the management listener: how far this process has come, who calls, and whether that one may.
 
 use std::convert::Infallible;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -17,12 +15,10 @@ use crate::rpc::call_log::{self, LoggedAct};
 use crate::rpc::door::{Door, Timed};
 use crate::rpc::pb::admin_service_server::AdminServiceServer;
 use crate::rpc::reflection::Reflection;
-use crate::rpc::{health, status};
+use crate::rpc::{Answering, health, status};
 use crate::world::clock::Clock;
 
 use super::{Admin, REQUEST_BYTES_MAX, role};
-
-type Answering = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
 
 /// `AdminService`, health and reflection, for the runtime of this service.
 pub fn routes(admin: Admin) -> Routes {

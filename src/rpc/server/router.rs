@@ -24,14 +24,10 @@ use crate::rpc::health::{self, HealthService};
 use crate::rpc::pb::quota_service_server::{QuotaService, QuotaServiceServer};
 use crate::rpc::status::{self, Head, Refusal};
 use crate::rpc::stream::Exchange;
-use crate::rpc::{REQUEST_BYTES_MAX, reflection};
+use crate::rpc::{Answering, REQUEST_BYTES_MAX, reflection};
 use crate::storage::gate::Waiting;
 
 type TonicBody = tonic::body::Body;
-
-/// A call in the hands of a generated service.
-pub(super) type Generated =
-    Pin<Box<dyn Future<Output = Result<Response<TonicBody>, Infallible>> + Send>>;
 
 const GRPC_ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
 
@@ -184,7 +180,7 @@ impl<S> Services<S> {
 
 impl<S: QuotaService> Services<S> {
     /// Hands a request to the generated service.
-    pub(super) fn generated<B>(&self, request: Request<B>) -> Generated
+    pub(super) fn generated<B>(&self, request: Request<B>) -> Answering
     where
         B: Body + Send + 'static,
         B::Error: Into<Box<dyn Error + Send + Sync>> + Send,
@@ -222,7 +218,7 @@ pub(super) enum Answer<S> {
     /// Refused at the door.
     Refused(Head),
     /// In the hands of health or reflection.
-    Called(Generated),
+    Called(Answering),
     /// A stream, which is answered as its messages come.
     Opened(Option<Box<Exchange>>),
     /// In the hands of the quota service.

@@ -11,7 +11,8 @@ use hyper::body::{Body, Bytes, Incoming};
 
 use super::body::Outgoing;
 use super::inline::leaves_with_connection;
-use super::router::{Generated, Services};
+use super::router::Services;
+use crate::rpc::Answering;
 use crate::rpc::direct::{Answer, Call, Message, only_message};
 use crate::rpc::door::Deadline;
 use crate::rpc::pb::quota_service_server::QuotaService;
@@ -31,7 +32,7 @@ pub(super) enum Unary {
     /// Answered; what it tells may not be safe yet. Where nobody else does, it waits at the gate itself.
     Leaving(Call, Message, Option<Wait>),
     /// Handed over.
-    Generated(Generated),
+    Generated(Answering),
     /// Answered, and gone.
     Gone,
 }
