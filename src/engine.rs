@@ -71,7 +71,7 @@ use crate::world::sync::Mutex;
 use answer::EngineError;
 use gauges::{Gauges, Stats};
 use recorder::{Recorder, Unrecorded};
-use shard::{ID_PARTS, Shard, Shared};
+use shard::{DUE_MAX, ID_PARTS, Shard, Shared};
 
 pub use accounts::LISTED_MAX;
 pub use notices::NOTICES_MAX;
@@ -192,7 +192,10 @@ impl Engine {
     /// their own shard; this is for shards without requests. Call it about every second.
     pub fn tick(&self) -> Result<(), EngineError> {
         for shard in 0..SHARDS {
-            self.desk(shard, |_| Ok(()))?;
+            self.desk(shard, |desk| {
+                desk.shard.forget_old(desk.now, DUE_MAX);
+                Ok(())
+            })?;
         }
         let finished = std::mem::take(&mut *self.shared.finished.lock());
         drop(finished);
@@ -233,7 +236,7 @@ impl Engine {
     }
 
     fn now(&self) -> Now {
-        let reading = self.clock.read();
+        let reading = self.clock.read_coarse();
         Now {
             wall: Timestamp::from_nanos(reading.wall_ns),
             steady: Timestamp::from_nanos(reading.steady_ns),

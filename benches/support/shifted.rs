@@ -37,7 +37,16 @@ impl Shifted {
 
 impl Clock for Shifted {
     fn read(&self) -> Reading {
-        let machine = self.machine.read();
+        self.shifted(self.machine.read())
+    }
+
+    fn read_coarse(&self) -> Reading {
+        self.shifted(self.machine.read_coarse())
+    }
+}
+
+impl Shifted {
+    fn shifted(&self, machine: Reading) -> Reading {
         let ahead_ns = self.ahead_ns.load(Ordering::SeqCst);
         Reading {
             wall_ns: machine.wall_ns + ahead_ns,

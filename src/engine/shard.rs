@@ -29,8 +29,15 @@ use super::usage::Day;
 /// Settled requests are remembered this long, or until there are too many.
 pub const REMEMBERED: Duration = Duration::from_secs(15 * 60);
 
-/// So many holds expire, and so many settled requests are forgotten, before others get a turn at the lock.
+/// So many holds expire, and so many settled requests the tick forgets, before others get a turn at the lock.
 pub(super) const DUE_MAX: usize = 1_024;
+
+/// So many settled requests are forgotten on the way of a request at most, which waits for it.
+const FORGET_MAX: usize = 64;
+
+/// So many settled requests there may be too many: they are forgotten together, as one fact and not one with each request.
+/// Where the bound is small it is exact.
+const CROWD_MAX: u64 = 32;
 
 /// What all shards share.
 pub(super) struct Shared {
@@ -155,7 +162,7 @@ impl Shard {
             return true;
         }
         if self.has_old(now) {
-            self.forget_old(now);
+            self.forget_old(now, FORGET_MAX);
         }
         false
     }
@@ -214,16 +221,22 @@ impl Shard {
         first.is_some_and(|first| first <= now.steady.minus(REMEMBERED) || self.crowded() > 0)
     }
 
-    /// How many settled requests there are too many, in all shards.
+    /// How many settled requests there are too many, in all shards; 0 as long as those are few.
     fn crowded(&self) -> u64 {
         let settled = self.shared.stats.settled_about();
-        settled.saturating_sub(self.shared.bounds.settled as u64)
+        let bound = self.shared.bounds.settled as u64;
+        let few = (bound / 256).min(CROWD_MAX);
+        settled
+            .checked_sub(bound)
+            .filter(|&it| it > few)
+            .unwrap_or(0)
     }
 
-    /// Forgets settled requests whose time is over, or for which there is no room.
-    fn forget_old(&mut self, now: Now) {
+    /// Forgets settled requests whose time is over, or for which there is no room; at most so many.
+    #[inline(never)]
+    pub(super) fn forget_old(&mut self, now: Now, most: usize) {
         let oldest = now.steady.minus(REMEMBERED);
-        let count = self.holds.old(oldest, self.crowded(), DUE_MAX);
+        let count = self.holds.old(oldest, self.crowded(), most);
         if count > 0 {
             self.happen(Fact::Forgotten {
                 shard: self.number,

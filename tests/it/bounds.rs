@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use quotad::domain::credits::Credits;
 use quotad::domain::fact::Fact;
 use quotad::domain::names::Name;
@@ -273,6 +274,66 @@ fn the_oldest_settled_requests_are_forgotten_first_and_old_uuids_are_then_refuse
         Err(EngineError::Precondition(_))
     ));
     assert_eq!(books.used(Of::Organization), 10, "neither was booked twice");
+}
+
+/// Remembers what was forgotten in one go.
+#[derive(Default)]
+struct Forgotten(Mutex<Vec<u32>>);
+
+impl Recorder for Forgotten {
+    fn record(&self, facts: &[Fact]) -> Result<Receipt, Unrecorded> {
+        let counts = facts.iter().filter_map(|fact| match fact {
+            Fact::Forgotten { count, .. } => Some(*count),
+            _ => None,
+        });
+        self.0.lock().extend(counts);
+        Ok(Receipt(0))
+    }
+
+    fn keep_plan(&self, _plan: &Arc<Plan>) -> Result<(), NotKept> {
+        Ok(())
+    }
+
+    fn has_room(&self, _holds_open: u64) -> bool {
+        true
+    }
+}
+
+#[test]
+fn of_many_settled_requests_some_are_forgotten_together_and_the_bound_holds_to_within_a_256th() {
+    let forgotten = Arc::new(Forgotten::default());
+    let bounds = Bounds {
+        settled: 1_024,
+        ..Bounds::default()
+    };
+    let books = books_with(bounds, Arc::clone(&forgotten) as _);
+    for number in 0..2_000_u32 {
+        let id = [&number.to_le_bytes()[..], &[1; 12]].concat();
+        granted(books.charge("a", 0, Some(id.try_into().unwrap())));
+        assert!(books.engine.stats().settled() <= 1_024 + 4 + 1, "{number}");
+    }
+    let forgotten = forgotten.0.lock();
+    assert!(forgotten.iter().all(|&count| count == 5), "{forgotten:?}");
+    assert!(
+        (190..=196).contains(&forgotten.len()),
+        "{}",
+        forgotten.len()
+    );
+}
+
+#[test]
+fn those_whose_time_is_over_are_forgotten_a_few_with_each_request_and_many_with_the_tick() {
+    let books = books(Bounds::default());
+    for _ in 0..2_000 {
+        let hold = granted(books.reserve("a", 0, None));
+        books.engine.release(&hold.id).unwrap();
+    }
+    books.clock.advance(REMEMBERED);
+    let settled = || books.engine.stats().settled();
+    granted(books.reserve("a", 0, None));
+    assert_eq!(settled(), 2_000 - 64, "a request does not wait for more");
+    books.engine.tick().unwrap();
+    assert_eq!(settled(), 2_000 - 2 * 64 - 1_024);
 }
 
 #[test]

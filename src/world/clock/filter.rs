@@ -16,6 +16,8 @@ pub enum Line {
     Running {
         /// May be negative.
         offset_ns: i64,
+        /// Where it stood still last: a reader whose steady time is a little behind is not to go back before that.
+        floor_ns: i64,
     },
     /// Wall time stands still, because the machine's clock was set back.
     Halted {
@@ -28,7 +30,10 @@ impl Line {
     /// Wall time at this steady time, both in nanoseconds since the epoch.
     pub fn wall_at(self, steady_ns: i64) -> i64 {
         match self {
-            Self::Running { offset_ns } => steady_ns.saturating_add(offset_ns),
+            Self::Running {
+                offset_ns,
+                floor_ns,
+            } => steady_ns.saturating_add(offset_ns).max(floor_ns),
             Self::Halted { at_ns } => at_ns,
         }
     }
@@ -55,7 +60,10 @@ impl WallFilter {
     pub fn new(steady_ns: i64, wall_ns: i64) -> Self {
         let offset_ns = wall_ns.saturating_sub(steady_ns);
         Self {
-            line: Line::Running { offset_ns },
+            line: Line::Running {
+                offset_ns,
+                floor_ns: i64::MIN,
+            },
             believed_ns: offset_ns,
             jump: None,
         }
@@ -68,8 +76,13 @@ impl WallFilter {
         let behind = self.line.wall_at(steady_ns).saturating_sub(target);
         match self.line {
             _ if behind <= 0 => {
+                let floor_ns = match self.line {
+                    Line::Running { floor_ns, .. } => floor_ns,
+                    Line::Halted { at_ns } => at_ns,
+                };
                 self.line = Line::Running {
                     offset_ns: self.believed_ns,
+                    floor_ns,
                 }
             }
             // Not exactly where it is now: readers that still follow the old line for a moment would else be ahead of it.
@@ -187,6 +200,8 @@ mod tests {
     fn whatever_the_machine_shows_wall_time_never_goes_back() {
         let mut filter = WallFilter::new(0, 0);
         let (mut seed, mut last, mut steady) = (7_u64, 0_i64, 0_i64);
+        // A reader whose steady time is a little behind, as the coarse one is.
+        let (mut coarse, mut last_coarse) = (0_i64, 0_i64);
         for _ in 0..100_000 {
             seed = seed
                 .wrapping_mul(6_364_136_223_846_793_005)
@@ -198,11 +213,14 @@ mod tests {
             } else {
                 0
             };
-            let wall = filter
-                .observe(steady, steady.saturating_add(skew))
-                .wall_at(steady);
+            let line = filter.observe(steady, steady.saturating_add(skew));
+            let wall = line.wall_at(steady);
             assert!(wall >= last, "{wall} after {last}");
             last = wall;
+            coarse = coarse.max(steady - random % (SECOND / 10));
+            let wall = line.wall_at(coarse);
+            assert!(wall >= last_coarse, "{wall} after {last_coarse}");
+            last_coarse = wall;
         }
     }
 }
