@@ -16,6 +16,8 @@ use tokio::sync::{Notify, watch};
 
 use crate::engine::recorder::Receipt;
 
+use super::bell::Bell;
+
 /// Nothing that was acknowledged may be promised any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("what happened could not be made safe; nothing is acknowledged any more")]
@@ -32,6 +34,8 @@ pub struct Gate {
     has_failed: AtomicBool,
     /// The same as `has_failed`, for whoever waits for nothing else.
     failure: watch::Sender<bool>,
+    /// Wakes the thread that syncs.
+    pub(super) to_sync: Bell,
     runtimes: Mutex<Vec<Weak<Waiting>>>,
 }
 
@@ -42,6 +46,7 @@ impl Gate {
             safe: AtomicU64::new(if waits { 0 } else { u64::MAX }),
             has_failed: AtomicBool::new(false),
             failure: watch::Sender::new(false),
+            to_sync: Bell::default(),
             runtimes: Mutex::new(Vec::new()),
         }
     }
@@ -60,6 +65,12 @@ impl Gate {
             return Err(Unsafe);
         }
         Ok(receipt.0 <= self.safe.load(Ordering::SeqCst))
+    }
+
+    /// Asks for a sync of what was recorded until now. Whoever waits asks, and not whoever records: so that what comes
+    /// together is synced together.
+    pub fn ask(&self) {
+        self.to_sync.ring();
     }
 
     /// Everything up to here is safe: whoever waits for no more than this goes. A position before one that was told
@@ -213,6 +224,8 @@ impl Waiting {
                 }
             }
         }
+        drop(parked);
+        self.gate.ask();
         came
     }
 

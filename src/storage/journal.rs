@@ -51,8 +51,6 @@ pub(super) struct Journal {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) options: Options,
     pub(super) gate: Arc<Gate>,
-    /// Wakes the thread that syncs.
-    pub(super) to_sync: Bell,
     /// Wakes the thread that makes room, and calls for snapshots.
     pub(super) to_keep: Bell,
     writer: Mutex<Writer>,
@@ -169,7 +167,6 @@ impl Journal {
             clock,
             options,
             gate: Arc::new(gate),
-            to_sync: Bell::default(),
             to_keep: Bell::default(),
             writer: Mutex::new(Writer::default()),
             live: PlainMutex::default(),
@@ -314,7 +311,7 @@ impl Journal {
         self.has_failed.store(true, Ordering::Release);
         self.failure.lock().get_or_insert(failure.clone());
         self.gate.fail();
-        self.to_sync.ring();
+        self.gate.to_sync.ring();
         self.to_keep.ring();
         failure
     }
@@ -443,9 +440,6 @@ impl Recorder for Journal {
             self.fail("writing the journal", &error);
             Unrecorded
         })?;
-        if self.options.durability == Durability::Power {
-            self.to_sync.ring();
-        }
         Ok(Receipt(upto))
     }
 

@@ -85,7 +85,7 @@ impl Keeper {
     /// Ends them, after what they are at.
     pub(super) fn stop(&self, journal: &Journal) {
         self.is_closing.store(true, Ordering::Release);
-        journal.to_sync.ring();
+        journal.gate.to_sync.ring();
         journal.to_keep.ring();
         self.to_snapshot.ring();
         self.to_file.ring();
@@ -121,7 +121,7 @@ fn spawn(
 /// Syncs what was recorded: at the interval, or as soon as somebody waits. When nothing happens any more, seals.
 fn sync(journal: &Journal, is_closing: &AtomicBool) -> Result<(), StorageError> {
     while !is_closing.load(Ordering::Acquire) {
-        let is_idle = !journal.to_sync.wait(journal.options.fsync_interval);
+        let is_idle = !journal.gate.to_sync.wait(journal.options.fsync_interval);
         if journal.appended() != journal.synced() || (is_idle && journal.seal()?) {
             journal.sync()?;
         }

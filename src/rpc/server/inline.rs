@@ -200,6 +200,9 @@ impl<C: Future + Unpin> Future for Inline<C> {
                 return Poll::Pending;
             }
         }
+        if !this.leaving.is_empty() {
+            this.waiting.gate().ask();
+        }
         context.waker().wake_by_ref();
         Poll::Pending
     }

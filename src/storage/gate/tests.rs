@@ -80,6 +80,24 @@ fn one_sync_rings_once_and_lets_go_all_who_may_in_any_order_of_receipts() {
 }
 
 #[test]
+fn who_waits_asks_for_a_sync_and_who_passes_does_not() {
+    let gate = Arc::new(Gate::new(true));
+    let waiting = Waiting::at(&gate);
+    let asked = || gate.to_sync.wait(Duration::ZERO);
+    let caller = Arc::new(Counter::default());
+    let mut passes = waiting.until_safe(Receipt(0));
+    assert!(caller.poll(&mut passes).is_ready());
+    assert!(!asked());
+    let mut waits = waiting.until_safe(Receipt(1));
+    assert!(caller.poll(&mut waits).is_pending());
+    assert!(asked());
+    assert!(!asked(), "once is enough");
+    // More may have been recorded since, which the sync that is under way does not make safe.
+    assert!(caller.poll(&mut waits).is_pending());
+    assert!(asked());
+}
+
+#[test]
 fn a_failure_tells_all_who_wait_and_all_who_come() {
     let gate = Arc::new(Gate::new(true));
     let waiting = Waiting::at(&gate);
