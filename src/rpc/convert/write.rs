@@ -3,7 +3,7 @@
 use crate::varint;
 
 /// The tags of all our messages take one byte with the kind of the field.
-const TAG_MAX: u32 = 15;
+pub(super) const TAG_MAX: u32 = 15;
 
 const VARINT: u32 = 0;
 const LENGTH_DELIMITED: u32 = 2;
