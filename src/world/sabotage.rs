@@ -1,5 +1,6 @@
-//! Faults on purpose, so that each checker can be seen to object. Only in builds with the feature `sabotage`; everywhere
-//! else the question is a constant `false` that costs nothing.
+//! Faults on purpose, so that each checker can be seen to object. Only in builds with debug assertions, which the tests are:
+//! the checkers run on the same code with a fault and without. In a release the question is a constant `false` that costs
+//! nothing.
 
 /// A fault that `QUOTAD_SABOTAGE` can name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,18 +46,21 @@ pub enum Fault {
 }
 
 /// Whether this fault was asked for.
-#[cfg(not(feature = "sabotage"))]
+#[cfg(not(debug_assertions))]
 #[inline(always)]
 pub const fn is(_fault: Fault) -> bool {
     false
 }
 
 /// Whether this fault was asked for. Read once per process.
-#[cfg(feature = "sabotage")]
+#[cfg(debug_assertions)]
 pub fn is(fault: Fault) -> bool {
     use std::sync::OnceLock;
     static CHOSEN: OnceLock<Option<String>> = OnceLock::new();
     let chosen = CHOSEN.get_or_init(|| std::env::var("QUOTAD_SABOTAGE").ok());
+    let Some(chosen) = chosen else {
+        return false;
+    };
     let name = match fault {
         Fault::SkipUserCap => "skip-user-cap",
         Fault::KeepRest => "keep-rest",
@@ -78,5 +82,5 @@ pub fn is(fault: Fault) -> bool {
         Fault::LoseRow => "lose-row",
         Fault::Drift => "drift",
     };
-    chosen.as_deref() == Some(name)
+    chosen == name
 }
