@@ -201,6 +201,7 @@ impl<C: Future + Unpin> Future for Inline<C> {
             }
         }
         if !this.leaving.is_empty() {
+            // Nobody is parked for them yet, and there may be more to do for long.
             this.waiting.gate().ask();
         }
         context.waker().wake_by_ref();

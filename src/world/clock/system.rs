@@ -139,7 +139,7 @@ fn machine_wall_ns() -> i64 {
 mod tests {
     use super::*;
 
-    const SECOND_NS: i64 = 1_000_000_000;
+    const MINUTE_NS: i64 = 60_000_000_000;
 
     fn is_not_before(next: Reading, last: Reading) -> bool {
         next.wall_ns >= last.wall_ns && next.steady_ns >= last.steady_ns
@@ -160,9 +160,9 @@ mod tests {
                             is_not_before(next_coarse, last_coarse),
                             "{last_coarse:?} {next_coarse:?}"
                         );
-                        // Not told exactly: how long a tick is, and whether it came in time.
+                        // A tick, and as long as this thread had to wait in between.
                         let behind_ns = next.steady_ns - next_coarse.steady_ns;
-                        assert!((0..SECOND_NS).contains(&behind_ns), "{behind_ns} ns behind");
+                        assert!((0..MINUTE_NS).contains(&behind_ns), "{behind_ns} ns behind");
                         (last, last_coarse) = (next, next_coarse);
                     }
                 });

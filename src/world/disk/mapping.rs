@@ -57,8 +57,8 @@ impl Region for Mapping {
 
 impl Mapping {
     /// Asks the processor for the lines that the records after the next few will be stored to. Whoever stores lets go of a
-    /// lock right afterwards, and that waits until the line has come from memory: 42 % of what
-    /// encoding and appending a record takes was there, 21 % is with this.
+    /// lock right afterwards, and that waits until the line has come from memory: 42 % of what encoding and appending a
+    /// record takes was there, 21 % is with this.
     #[cfg(target_arch = "x86_64")]
     fn fetch_ahead(&self, offset: usize, bytes: usize) {
         use std::arch::x86_64::{_MM_HINT_ET0, _mm_prefetch};
