@@ -232,7 +232,8 @@ impl Shard {
             .unwrap_or(0)
     }
 
-    /// Forgets settled requests whose time is over, or for which there is no room; at most so many.
+    /// Forgets settled requests whose time is over, or for which there is no room; at most so many. One request in many
+    /// does, so it is no part of the way of each.
     #[inline(never)]
     pub(super) fn forget_old(&mut self, now: Now, most: usize) {
         let oldest = now.steady.minus(REMEMBERED);

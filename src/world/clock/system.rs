@@ -17,7 +17,8 @@ const NOT_HALTED: i64 = i64::MIN;
 
 /// The machine's monotonic clock, and its wall clock as [`WallFilter`] believes it.
 ///
-/// A reading costs one look at the monotonic clock and three loads; every 50 ms one reader looks at the wall clock too.
+/// A reading costs one look at the monotonic clock, exact or as of the last tick, and four loads; every 50 ms one reader
+/// looks at the wall clock too.
 #[derive(Debug)]
 pub struct SystemClock {
     /// What the monotonic clock is behind the wall clock of the start.

@@ -1,5 +1,5 @@
-//! The audit of the counters, while requests, expiries, plan changes and copies go on. `tests/sabotage.sh` shows
-//! that it objects.
+//! The audit of the counters, while requests, expiries, plan changes and copies go on. `tests/sabotage.sh` shows that it
+//! objects.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
