@@ -60,7 +60,7 @@ pub(super) struct BookHead {
 impl Shard {
     /// Begins a copy of everything here; answers what is not in rows.
     pub(super) fn begin_copy(&mut self) -> ShardHead {
-        self.holds.begin_copy();
+        self.holds.begin_copy(self.sequence);
         let organizations = self.organizations.iter_mut();
         ShardHead {
             shard: self.number,

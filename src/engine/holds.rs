@@ -3,6 +3,7 @@
 //! An open hold and a settled request keep different things: so a slot says only where its own is. Both are packed, and
 //! leave out what follows from the slot; everybody else sees a whole [`Row`].
 
+mod copy;
 mod ids;
 mod open;
 mod ring;
@@ -13,10 +14,10 @@ use std::num::NonZeroU32;
 use crate::domain::fact::{Held, Place, Slot};
 use crate::domain::time::Timestamp;
 
-use super::aside::Aside;
 use super::blocks::Blocks;
 use super::slab::Slab;
 
+use copy::Progress;
 pub(super) use ids::{INDEX_MAX, hex, uuid_v7_millis};
 pub(crate) use ids::{id_of, slot_of};
 use open::{Named, Open};
@@ -70,7 +71,7 @@ pub(super) struct Holds {
     /// Of open holds, the ids that do not follow from their slots.
     named: Slab<Named>,
     settled: Ring,
-    copy: Option<Box<Aside<Row>>>,
+    copy: Option<Box<Progress>>,
 }
 
 impl Holds {
@@ -342,13 +343,13 @@ impl Holds {
 
     /// Makes the queue of settled requests again; none is of later than an instant.
     fn put_in_order(&mut self, latest: Timestamp) {
+        self.put_settled_aside();
         let counting = self.settled.iter().filter(|mark| !mark.is_gone);
         let mut marks: Vec<_> = counting.map(|mark| (mark.sequence, mark.index)).collect();
         marks.sort_unstable();
         let mut queue = Ring::default();
         let mut positions = Vec::with_capacity(marks.len());
         for &(_, number) in &marks {
-            self.put_aside(number);
             let Some(mut row) = self.at(number) else {
                 continue;
             };
@@ -384,6 +385,11 @@ impl Holds {
         })
     }
 
+    /// Whether a slot holds nothing.
+    pub(super) fn is_vacant(&self, number: u32) -> bool {
+        self.spots.get(number).is_none()
+    }
+
     /// How many slots there are.
     pub(super) fn slots(&self) -> u32 {
         self.spots.slots()
@@ -392,54 +398,6 @@ impl Holds {
     /// Finds the vacant slots again; the lowest is filled next.
     pub(super) fn find_free(&mut self) {
         self.spots.find_free();
-    }
-
-    /// Begins a copy of what is here now.
-    pub(super) fn begin_copy(&mut self) {
-        self.copy = Aside::begin(self.spots.slots());
-    }
-
-    /// Copies the next slots, at most so many; answers how many those were, vacant ones with them.
-    pub(super) fn step(&mut self, slots_max: usize, mut each: impl FnMut(u32, &Row)) -> usize {
-        let Some(mut copy) = self.copy.take() else {
-            return 0;
-        };
-        let numbers = copy.step(slots_max);
-        let copied = numbers.len();
-        for number in numbers {
-            let aside = copy.take(number);
-            if let Some(row) = aside.unwrap_or_else(|| self.at(number)) {
-                each(number, &row);
-            }
-        }
-        self.copy = Some(copy).filter(|copy| !copy.is_done());
-        copied
-    }
-
-    /// Whether a copy is under way.
-    pub(super) fn is_copying(&self) -> bool {
-        self.copy.is_some()
-    }
-
-    /// Ends a copy, whether it has come to its end or not.
-    pub(super) fn end_copy(&mut self) {
-        self.copy = None;
-    }
-
-    /// A slot is about to change.
-    #[inline]
-    fn put_aside(&mut self, number: u32) {
-        if self.copy.is_some() {
-            self.put_aside_now(number);
-        }
-    }
-
-    #[cold]
-    fn put_aside_now(&mut self, number: u32) {
-        if let Some(mut copy) = self.copy.take() {
-            copy.put(number, || self.at(number));
-            self.copy = Some(copy);
-        }
     }
 }
 

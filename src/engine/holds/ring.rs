@@ -137,6 +137,29 @@ impl Ring {
         self.chunks.front()?.mark(self.head)
     }
 
+    /// The same with its position.
+    pub(super) fn first(&self) -> Option<(u32, Mark)> {
+        let head = u32::try_from(self.head).unwrap_or(CHUNK);
+        Some((self.first * CHUNK + head, self.front()?))
+    }
+
+    /// What the walk over the queue needs to know of the record at a position.
+    pub(super) fn mark(&self, position: u32) -> Option<Mark> {
+        let (chunk, place) = self.chunk(position)?;
+        chunk.mark(place)
+    }
+
+    /// The position of the record after the one at this position.
+    pub(super) fn after(&self, position: u32) -> Option<u32> {
+        let (chunk, place) = self.chunk(position)?;
+        let next = place + length(*chunk.words.get(place)?);
+        if next < chunk.words.len() {
+            return Some(position - position % CHUNK + u32::try_from(next).unwrap_or(CHUNK));
+        }
+        let next = (position / CHUNK + 1) % CHUNKS * CHUNK;
+        self.chunk(next).map(|_| next)
+    }
+
     /// Takes off the first record.
     pub(super) fn pop(&mut self) {
         let Some(chunk) = self.chunks.front_mut() else {

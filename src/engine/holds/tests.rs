@@ -259,7 +259,7 @@ proptest! {
             prop_assert_eq!(content(&holds), expected(&plain));
         }
         let begun = expected(&plain);
-        holds.begin_copy();
+        holds.begin_copy(plain.sequence + 1);
         let mut copied = Vec::new();
         for change in after {
             copied.extend(make(&mut holds, &mut plain, change));
@@ -268,6 +268,7 @@ proptest! {
         while holds.is_copying() {
             copied.extend(make(&mut holds, &mut plain, Change::Step(3)));
         }
+        copied.sort_unstable_by_key(|&(number, _)| number);
         prop_assert_eq!(copied, begun);
     }
 
@@ -290,6 +291,50 @@ proptest! {
         let forgotten = std::iter::from_fn(|| holds.forget());
         let forgotten: Vec<_> = forgotten.map(|(number, row)| (row.sequence, number)).collect();
         prop_assert_eq!(forgotten, settled.into_iter().collect::<Vec<_>>());
+    }
+}
+
+/// Charges, each settled a nanosecond after the one before.
+fn settled_in_order(holds: &mut Holds, sequences: std::ops::Range<u64>) {
+    for sequence in sequences {
+        let slot = holds.next(SHARD);
+        let (mut tag, place) = plain(slot.index);
+        (tag.slot, tag.id) = (slot, id_of(slot, START));
+        let at = Timestamp::from_nanos(sequence.cast_signed());
+        let row = Row::settled(tag, State::Adjusted, place, 0, at);
+        holds.insert(slot, &Row { sequence, ..row });
+    }
+}
+
+#[test]
+fn a_copy_is_of_its_beginning_however_far_the_forgetting_has_come() {
+    // More than two chunks of the queue.
+    const BEFORE: u64 = 700;
+    for (forgotten_first, forgotten_a_step) in [(0, 3), (0, 20), (300, 3), (BEFORE, 3)] {
+        let mut holds = Holds::new(SHARD, START);
+        settled_in_order(&mut holds, 0..BEFORE);
+        let begun = content(&holds);
+        holds.begin_copy(BEFORE);
+        let (mut copied, mut sequence) = (Vec::new(), BEFORE);
+        let mut forget_and_settle = |holds: &mut Holds, count| {
+            for _ in 0..count {
+                assert!(holds.forget().is_some());
+            }
+            settled_in_order(holds, sequence..sequence + count);
+            sequence += count;
+        };
+        forget_and_settle(&mut holds, forgotten_first);
+        let put_aside = |holds: &Holds| holds.copy.as_ref().map_or(0, |it| it.put_aside());
+        assert_eq!(put_aside(&holds) as u64, forgotten_first);
+        while holds.is_copying() {
+            holds.step(10, |number, row| copied.push((number, kept(*row))));
+            forget_and_settle(&mut holds, forgotten_a_step);
+            if forgotten_first == 0 && forgotten_a_step < 10 {
+                assert!(put_aside(&holds) <= 15, "only while holds are looked for");
+            }
+        }
+        copied.sort_unstable_by_key(|&(number, _)| number);
+        assert_eq!(copied, begun);
     }
 }
 
