@@ -93,7 +93,7 @@ fn extended_fact() -> impl Strategy<Value = Extended> {
     )
 }
 
-fn request() -> impl Strategy<Value = Fact> {
+fn request() -> BoxedStrategy<Fact> {
     prop_oneof![
         held_fact().prop_map(Fact::Held),
         extended_fact().prop_map(Fact::Extended),
@@ -119,9 +119,10 @@ fn request() -> impl Strategy<Value = Fact> {
                 }
             ),
     ]
+    .boxed()
 }
 
-fn rare() -> impl Strategy<Value = Fact> {
+fn rare() -> BoxedStrategy<Fact> {
     let of = organization;
     let opened = (of(), small(), span(), calendar(), number()).prop_map(
         |(organization, book, span, calendar, rolled_over)| Fact::CycleOpened {
@@ -216,6 +217,7 @@ fn rare() -> impl Strategy<Value = Fact> {
             at: Now { wall, steady }
         }),
     ]
+    .boxed()
 }
 
 fn group() -> impl Strategy<Value = Vec<Fact>> {
