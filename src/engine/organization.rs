@@ -85,6 +85,9 @@ impl Trial {
     }
 }
 
+/// So few organizations are looked through: a hash costs as much as comparing with them.
+const FEW: usize = 4;
+
 /// The organizations of a shard, by place and by name.
 #[derive(Debug, Default)]
 pub(super) struct Organizations {
@@ -96,6 +99,9 @@ pub(super) struct Organizations {
 impl Organizations {
     /// The organization of this name.
     pub(super) fn find(&self, name: &str) -> Option<&Organization> {
+        if self.list.len() <= FEW {
+            return self.list.iter().find(|it| *it.name == *name);
+        }
         let named = |&place: &u32| self.at(place).is_some_and(|it| *it.name == *name);
         let place = self.index.find(self.hasher.hash_one(name), named)?;
         self.at(*place)
@@ -263,4 +269,23 @@ fn place(books: &[Book], number: u32) -> Option<usize> {
     // Numbers are consecutive: books go from the oldest on only.
     let first = books.first()?.number;
     Some(number.checked_sub(first)? as usize)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn organizations_are_found_however_many_there_are() {
+        let mut organizations = Organizations::default();
+        for index in 0..3 * position(FEW) {
+            let id = OrganizationId { shard: 0, index };
+            organizations.push(Organization::new(id, format!("acme-{index}").into()));
+            let found = |name: &str| organizations.find(name).map(|it| it.id.index);
+            for earlier in 0..=index {
+                assert_eq!(found(&format!("acme-{earlier}")), Some(earlier));
+            }
+            assert_eq!(found("acme"), None);
+        }
+    }
 }

@@ -7,6 +7,9 @@ use hashbrown::DefaultHashBuilder;
 use super::index::Index;
 use super::slab::Slab;
 
+/// So few rows are looked through: an organization has few environments, and a hash costs as much as comparing with them.
+const FEW: u32 = 4;
+
 /// Something that has a name.
 pub(super) trait Named {
     /// Its name, unique among the rows.
@@ -34,9 +37,12 @@ impl<T> Default for Rows<T> {
 impl<T: Named + Clone> Rows<T> {
     /// The row of this name.
     pub(super) fn find(&self, name: &str) -> Option<u32> {
-        let slab = &self.slab;
-        let same = |row: u32| name_of(slab, row) == name;
-        self.index.find(self.hasher.hash_one(name), same)
+        let is_meant = |number: u32| self.get(number).is_some_and(|row| row.name() == name);
+        let slots = self.slots();
+        if slots <= FEW {
+            return (0..slots).find(|&number| is_meant(number));
+        }
+        self.index.find(self.hasher.hash_one(name), is_meant)
     }
 
     /// The row of this name itself.
@@ -110,10 +116,6 @@ impl<T: Named + Clone> Rows<T> {
     }
 }
 
-fn name_of<T: Named + Clone>(slab: &Slab<T>, number: u32) -> &str {
-    slab.get(number).map_or("", Named::name)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -130,28 +132,46 @@ mod tests {
         number
     }
 
+    /// Rows with so many in them, and as many vacant numbers: few are looked through, many are found by the index.
+    fn with(others: u32) -> Rows<String> {
+        let mut rows = Rows::default();
+        let numbers: Vec<_> = (0..2 * others)
+            .map(|it| add(&mut rows, &format!("other {it}")))
+            .collect();
+        for number in numbers.into_iter().step_by(2) {
+            rows.remove(number);
+        }
+        rows
+    }
+
     #[test]
     fn numbers_are_used_again_and_names_are_found() {
-        let mut rows = Rows::default();
-        let (a, b) = (add(&mut rows, "a"), add(&mut rows, "b"));
-        assert_eq!(
-            (rows.find("a"), rows.find("b"), rows.find("c")),
-            (Some(a), Some(b), None)
-        );
-        rows.remove(a);
-        assert_eq!((rows.find("a"), rows.next()), (None, a));
-        assert_eq!(add(&mut rows, "c"), a);
-        assert_eq!(
-            rows.iter().map(|(_, row)| row.as_str()).collect::<Vec<_>>(),
-            ["c", "b"]
-        );
+        for others in [0, 1, FEW] {
+            let mut rows = with(others);
+            let (a, b) = (add(&mut rows, "a"), add(&mut rows, "b"));
+            assert_eq!(
+                (rows.find("a"), rows.find("b"), rows.find("c")),
+                (Some(a), Some(b), None)
+            );
+            rows.remove(a);
+            assert_eq!(
+                (rows.find("a"), rows.find(""), rows.next()),
+                (None, None, a)
+            );
+            assert_eq!(add(&mut rows, "c"), a);
+            let named = |number: u32| rows.get(number).map(String::as_str);
+            assert_eq!((named(a), named(b)), (Some("c"), Some("b")));
+            assert_eq!((rows.find("c"), rows.find("b")), (Some(a), Some(b)));
+        }
     }
 
     #[test]
     fn a_row_that_takes_the_place_of_another_takes_its_name_from_the_index() {
-        let mut rows = Rows::default();
-        let a = add(&mut rows, "a");
-        rows.insert(a, "b".to_owned());
-        assert_eq!((rows.find("a"), rows.find("b")), (None, Some(a)));
+        for others in [0, FEW] {
+            let mut rows = with(others);
+            let a = add(&mut rows, "a");
+            rows.insert(a, "b".to_owned());
+            assert_eq!((rows.find("a"), rows.find("b")), (None, Some(a)));
+        }
     }
 }
