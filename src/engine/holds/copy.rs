@@ -5,11 +5,15 @@
 //! ends, changes or is forgotten before its turn. What came after the beginning is told by its place in the order of
 //! reservation and settling, which is one for both.
 
+use std::collections::VecDeque;
+
 use hashbrown::HashMap;
 
+use crate::domain::fact::Slot;
 use crate::world::sabotage::{self, Fault};
 
-use super::{Holds, Row, Spot};
+use super::ring::Ring;
+use super::{End, Holds, Named, Row, Spot};
 
 /// So many slots are looked at in the time that it takes to copy one row.
 const LOOKS: usize = 16;
@@ -26,8 +30,10 @@ pub(super) struct Progress {
     position: Option<u32>,
     /// Holds that have ended or changed before their turn, by slot.
     ended: HashMap<u32, Row>,
-    /// Settled requests that were forgotten, or have settled again, before theirs.
-    forgotten: Vec<(u32, Row)>,
+    /// Settled requests that were forgotten, or have settled again, before theirs: as they were kept, and the generations of
+    /// their slots. Where a copy falls behind there may be as many of them as are remembered.
+    forgotten: Ring,
+    generations: VecDeque<u32>,
 }
 
 impl Progress {
@@ -44,11 +50,11 @@ impl Progress {
     /// How many rows are put aside now.
     #[cfg(test)]
     pub(super) fn put_aside(&self) -> usize {
-        self.ended.len() + self.forgotten.len()
+        self.ended.len() + self.generations.len()
     }
 
     fn is_done(&self) -> bool {
-        self.slots.is_empty() && self.next >= self.end && self.forgotten.is_empty()
+        self.slots.is_empty() && self.next >= self.end && self.generations.is_empty()
     }
 }
 
@@ -61,7 +67,8 @@ impl Holds {
             next: 0,
             position: None,
             ended: HashMap::new(),
-            forgotten: Vec::new(),
+            forgotten: Ring::default(),
+            generations: VecDeque::new(),
         };
         self.copy = (self.spots.slots() > 0).then(|| Box::new(copy));
     }
@@ -77,7 +84,7 @@ impl Holds {
         };
         let mut copied = 0;
         while copied < rows_max
-            && let Some((number, row)) = copy.forgotten.pop()
+            && let Some((number, row)) = self.take_forgotten(&mut copy)
         {
             each(number, &row);
             copied += 1;
@@ -88,6 +95,21 @@ impl Holds {
         }
         self.copy = Some(copy).filter(|copy| !copy.is_done());
         copied
+    }
+
+    /// The next of the settled requests that were put aside.
+    fn take_forgotten(&self, copy: &mut Progress) -> Option<(u32, Row)> {
+        let generation = copy.generations.pop_front()?;
+        let (position, mark) = copy.forgotten.first()?;
+        let (shard, index) = (self.shard, mark.index);
+        let slot = Slot {
+            shard,
+            index,
+            generation,
+        };
+        let row = copy.forgotten.row(position, slot, self.start);
+        copy.forgotten.pop();
+        Some((index, row?))
     }
 
     fn step_holds(
@@ -189,15 +211,23 @@ impl Holds {
         if !is_awaited || sabotage::is(Fault::TornCopy) {
             return;
         }
-        let row = self.at(number);
-        if let (Some(row), Some(copy)) = (row, &mut self.copy) {
-            match spot {
-                Spot::Open(_) => {
-                    copy.ended.insert(number, row);
-                }
-                Spot::Settled(_) => copy.forgotten.push((number, row)),
-            }
+        let (row, shard) = (self.at(number), self.shard);
+        let (Some(row), Some(copy)) = (row, &mut self.copy) else {
+            return;
+        };
+        if let Spot::Open(_) = spot {
+            copy.ended.insert(number, row);
+            return;
         }
+        let generation = row.generation;
+        let slot = Slot {
+            shard,
+            index: number,
+            generation,
+        };
+        let (named, end) = (Named::of(&row, slot, self.start), End::of(&row));
+        copy.forgotten.push(number, &row, &end, named.as_ref());
+        copy.generations.push_back(generation);
     }
 
     /// All settled requests are put aside: they get other places.
