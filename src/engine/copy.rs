@@ -1,7 +1,7 @@
 //! A copy of the books as they are at one instant, taken in steps while requests go on.
 //!
 //! Nothing large is copied at the beginning: rows that change before their turn has come are put aside first (`slab.rs`,
-//! `notices.rs`), and what fires later is noted as later. What a book says beside its rows is small, and is cloned. So the
+//! `notices.rs`, `holds/copy.rs`), and what fires later is noted as later. What a book says beside its rows is small, and is cloned. So the
 //! lock of a shard is held for some entries at a time only, and the copy is nevertheless of one instant.
 
 use std::collections::VecDeque;

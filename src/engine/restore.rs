@@ -196,11 +196,13 @@ impl Shard {
                 Ok(())
             }
             Entry::Remembered { slot, row } => {
-                // They come in the order of settling: one slot may come after a higher one.
-                match self.holds.slots() {
-                    slots if slot.index >= slots => leave(slots, slot.index)?,
-                    _ if self.holds.is_vacant(slot.index) => {}
-                    _ => return Err(Misfit("two remembered requests are in one slot")),
+                // They come in the order of settling, so that what is vacant now may be filled later. No shard has more slots
+                // than requests had a place in its order.
+                if u64::from(slot.index) >= self.sequence {
+                    return Err(Misfit("a row stands too far apart"));
+                }
+                if !self.holds.is_vacant(slot.index) {
+                    return Err(Misfit("two remembered requests are in one slot"));
                 }
                 self.restore_remembered(slot, row)
             }

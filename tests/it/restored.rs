@@ -290,7 +290,9 @@ fn one_copy_at_a_time_and_a_dropped_one_ends_everywhere() {
 /// Entries of a real copy, of which one is bent.
 fn bent(bend: &dyn Fn(&Entry<'_>) -> Vec<Entry<'static>>) -> Result<(), Misfit> {
     let before = Process::planned();
-    before.reserve(10, None).unwrap();
+    // Two places in the order, and one slot.
+    let hold = before.reserve(10, None).unwrap();
+    before.commit(hold.id, 10).unwrap();
     let next = Process::new(2, START_NS);
     let mut copying = before.engine.copy().unwrap().unwrap();
     next.engine.restore_plan(copying.plan());
@@ -462,6 +464,10 @@ fn entries_that_do_not_fit_are_refused_without_a_panic_and_without_asking_for_al
         (
             "a slot far away",
             remembered(|slot, _| slot.index = u32::MAX),
+        ),
+        (
+            "a slot that no request can have had",
+            remembered(|slot, _| slot.index = 2),
         ),
         (
             "another generation",

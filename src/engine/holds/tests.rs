@@ -294,7 +294,7 @@ proptest! {
     }
 }
 
-/// Charges, each settled a nanosecond after the one before.
+/// Corrections, each settled a nanosecond after the one before.
 fn settled_in_order(holds: &mut Holds, sequences: std::ops::Range<u64>) {
     for sequence in sequences {
         let slot = holds.next(SHARD);
